@@ -1,0 +1,240 @@
+//! One histogram everywhere: the buckets of a Prometheus native histogram of schema 3, for times in nanoseconds.
+//!
+//! Schema 3 has 8 buckets per power of two. With `j` an integer, a bucket holds the times `t` in seconds with
+//! `2^((j-1)/8) < t <= 2^(j/8)`: upper bounds are inclusive, as in the classic `le`. A power of two in seconds is not
+//! a whole number of nanoseconds, so the index comes from a table of the bounds rounded down to whole nanoseconds, which
+//! decides every whole number of nanoseconds exactly as the real bound does.
+//!
+//! | index | times |
+//! |---|---|
+//! | 0 | up to 2^[`MIN_EXPONENT`] s (14 ns): the native histogram's zero bucket |
+//! | `i` in `1..BUCKETS-1` | up to 2^([`MIN_EXPONENT`] + `i`/8) s |
+//! | [`OVERFLOW`] | beyond 2^[`MAX_EXPONENT`] s (34 min): only `+Inf` is above |
+//!
+//! Source: the Prometheus documentation on native histograms (exposition, "standard exponential schemas").
+
+/// Buckets per power of two.
+pub const PER_POWER: usize = 8;
+/// The first bucket ends at two to this many seconds.
+pub const MIN_EXPONENT: i32 = -26;
+/// The last bucket with an upper bound ends at two to this many seconds.
+pub const MAX_EXPONENT: i32 = 11;
+/// How many buckets there are, the zero bucket and the overflow bucket among them.
+pub const BUCKETS: usize = (MAX_EXPONENT - MIN_EXPONENT) as usize * PER_POWER + 2;
+/// The index of the bucket without an upper bound.
+pub const OVERFLOW: usize = BUCKETS - 1;
+
+/// Upper bounds in nanoseconds, inclusive, rounded down; [`u64::MAX`] for [`OVERFLOW`].
+pub static BOUNDS: [u64; BUCKETS] = bounds();
+
+/// 2^(k/8) for k in 0..8, as fixed-point numbers with [`FRACTION_BITS`] bits behind the point, rounded down.
+const ROOTS: [u128; PER_POWER] = roots();
+const FRACTION_BITS: u32 = 90;
+
+/// The integer square root of `2^shift * x`, bit by bit, for results below 2^[`FRACTION_BITS`] + 1.
+const fn sqrt_fixed(x: u128) -> u128 {
+    // Finds the largest r with r * r <= x << FRACTION_BITS; r and x are fixed-point numbers in [1, 2].
+    let mut r = 1u128 << FRACTION_BITS;
+    let mut bit = r >> 1;
+    while bit > 0 {
+        let candidate = r | bit;
+        if le_product(candidate, candidate, x) {
+            r = candidate;
+        }
+        bit >>= 1;
+    }
+    r
+}
+
+/// Whether `a * b <= x << FRACTION_BITS`, in 256 bits.
+const fn le_product(a: u128, b: u128, x: u128) -> bool {
+    let mask = u64::MAX as u128;
+    let (a1, a0, b1, b0) = (a >> 64, a & mask, b >> 64, b & mask);
+    let low = a0 * b0;
+    let mid = a1 * b0 + (low >> 64);
+    let mid2 = a0 * b1 + (mid & mask);
+    let high = a1 * b1 + (mid >> 64) + (mid2 >> 64);
+    let low = (mid2 << 64) | (low & mask);
+    let (x_high, x_low) = (x >> (128 - FRACTION_BITS), x << FRACTION_BITS);
+    high < x_high || (high == x_high && low <= x_low)
+}
+
+const fn roots() -> [u128; PER_POWER] {
+    let one = 1u128 << FRACTION_BITS;
+    let half = sqrt_fixed(2 * one);
+    let quarter = sqrt_fixed(half);
+    let eighth = sqrt_fixed(quarter);
+    let mut out = [one; PER_POWER];
+    let mut k = 1;
+    while k < PER_POWER {
+        let mut product = one;
+        if k & 4 != 0 {
+            product = mul_fixed(product, half);
+        }
+        if k & 2 != 0 {
+            product = mul_fixed(product, quarter);
+        }
+        if k & 1 != 0 {
+            product = mul_fixed(product, eighth);
+        }
+        out[k] = product;
+        k += 1;
+    }
+    out
+}
+
+const fn mul_fixed(a: u128, b: u128) -> u128 {
+    let half = FRACTION_BITS / 2;
+    let mask = (1u128 << half) - 1;
+    let (a1, a0, b1, b0) = (a >> half, a & mask, b >> half, b & mask);
+    a1 * b1 + ((a1 * b0 + a0 * b1 + ((a0 * b0) >> half)) >> half)
+}
+
+const fn bounds() -> [u64; BUCKETS] {
+    let mut out = [u64::MAX; BUCKETS];
+    let mut i = 0;
+    while i < OVERFLOW {
+        let exponent = MIN_EXPONENT + (i / PER_POWER) as i32;
+        let scaled = ROOTS[i % PER_POWER] * 1_000_000_000;
+        out[i] = (scaled >> (FRACTION_BITS as i32 - exponent)) as u64;
+        i += 1;
+    }
+    out
+}
+
+/// Mantissa bits of the guess table: its cells are narrower than a bucket, so a cell touches two buckets at most.
+const MANTISSA_BITS: u32 = 4;
+const CELLS_PER_POWER: usize = 1 << MANTISSA_BITS;
+/// Times from here on are beyond the last bound.
+const TABLE_END: u64 = 1 << TABLE_END_LOG2;
+const TABLE_END_LOG2: u32 = 41;
+const CELLS: usize = (TABLE_END_LOG2 - MANTISSA_BITS) as usize * CELLS_PER_POWER;
+const _: () = assert!(TABLE_END > BOUNDS_END && BOUNDS_END > TABLE_END / 2);
+const BOUNDS_END: u64 = bounds()[OVERFLOW - 1];
+
+/// The bucket of the least time in each cell of the guess table.
+static FIRST_BUCKET: [u16; CELLS] = first_buckets();
+
+const fn first_buckets() -> [u16; CELLS] {
+    let bounds = bounds();
+    let mut out = [0; CELLS];
+    let mut cell = 0;
+    let mut bucket = 0;
+    while cell < CELLS {
+        let least = ((CELLS_PER_POWER + cell % CELLS_PER_POWER) as u64) << (cell / CELLS_PER_POWER);
+        while least > bounds[bucket] {
+            bucket += 1;
+        }
+        out[cell] = bucket as u16;
+        cell += 1;
+    }
+    out
+}
+
+/// The bucket of a time in nanoseconds, always below [`BUCKETS`].
+#[inline(always)]
+pub fn index(ns: u64) -> usize {
+    if ns < 1 << MANTISSA_BITS {
+        return (ns > BOUNDS[0]) as usize;
+    }
+    if ns >= TABLE_END {
+        return OVERFLOW;
+    }
+    let shift = log2(ns) - MANTISSA_BITS;
+    let cell = (shift as usize) * CELLS_PER_POWER + ((ns >> shift) as usize & (CELLS_PER_POWER - 1));
+    // Both checks are for the verifier and for the compiler, which cannot know what the tables hold.
+    if cell >= CELLS {
+        return OVERFLOW;
+    }
+    let first = FIRST_BUCKET[cell] as usize;
+    if first >= OVERFLOW {
+        return OVERFLOW;
+    }
+    first + (ns > BOUNDS[first]) as usize
+}
+
+/// The position of the highest bit set. BPF has no instruction for it: six compares beat the compiler's expansion.
+#[inline(always)]
+fn log2(mut x: u64) -> u32 {
+    let mut log = 0;
+    let mut step = 32;
+    while step > 0 {
+        if x >> step != 0 {
+            x >>= step;
+            log += step;
+        }
+        step >>= 1;
+    }
+    log
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_bigint::BigUint;
+    use proptest::prelude::*;
+
+    /// The definition, in whole numbers: `ns` is at most 2^(j/8) seconds if and only if ns^8 * 2^-j <= 10^72.
+    fn at_most(ns: u64, j: i32) -> bool {
+        let (mut left, mut right) = (BigUint::from(ns).pow(8), BigUint::from(10u8).pow(72));
+        if j < 0 { left <<= j.unsigned_abs() } else { right <<= j.unsigned_abs() }
+        left <= right
+    }
+
+    fn assert_defined(ns: u64) {
+        let i = index(ns);
+        assert!(i < BUCKETS);
+        let bound = |i: usize| MIN_EXPONENT * PER_POWER as i32 + i as i32;
+        assert!(i == OVERFLOW || at_most(ns, bound(i)), "{ns} ns is beyond bucket {i}");
+        assert!(i == 0 || !at_most(ns, bound(i - 1)), "{ns} ns is in an earlier bucket than {i}");
+    }
+
+    #[test]
+    fn every_bound_and_its_neighbours() {
+        for bound in BOUNDS {
+            for ns in [bound.saturating_sub(1), bound, bound.saturating_add(1)] {
+                assert_defined(ns);
+            }
+        }
+    }
+
+    #[test]
+    fn every_cell_of_the_guess_table_and_its_neighbours() {
+        for power in 0..64 {
+            for mantissa in 0..32u64 {
+                let ns = (1u64 << power) | (mantissa << power >> 5);
+                for ns in [ns.saturating_sub(1), ns, ns.saturating_add(1)] {
+                    assert_defined(ns);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_microseconds_one_by_one() {
+        (0..20_000).for_each(assert_defined);
+    }
+
+    #[test]
+    fn every_eighth_bound_is_a_power_of_two() {
+        let second = (0 - MIN_EXPONENT) as usize * PER_POWER;
+        assert_eq!(BOUNDS[second], 1_000_000_000);
+        assert_eq!(BOUNDS[second + PER_POWER], 2_000_000_000);
+        assert_eq!(BOUNDS[second - PER_POWER], 500_000_000);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn any_time(ns: u64) {
+            assert_defined(ns);
+        }
+
+        /// Uniform numbers are nearly all enormous: this draws every magnitude alike.
+        #[test]
+        fn any_magnitude(ns: u64, shift in 0u32..64) {
+            assert_defined(ns >> shift);
+        }
+    }
+}

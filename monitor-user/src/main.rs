@@ -1,0 +1,2 @@
+//! The `kpulse` command.
+fn main() {}

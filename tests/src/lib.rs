@@ -1,0 +1,1 @@
+//! What the live tests share: loads of known shape and independent truths.

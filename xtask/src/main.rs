@@ -1,0 +1,2 @@
+//! Everything that can be done in this repository: `cargo xtask --help`.
+fn main() {}
