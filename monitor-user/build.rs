@@ -6,17 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use aya_build::{Package, Toolchain};
 
 fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("the crate lies inside the workspace")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies inside the workspace")?;
     let linker = root.join("target/tools/bin/bpf-linker");
     println!("cargo:rerun-if-changed={}", linker.display());
     println!("cargo:rerun-if-changed={}", root.join("monitor-common/src").display());
-    ensure!(
-        linker.exists(),
-        "bpf-linker is missing at {}: run `cargo xtask setup`",
-        linker.display()
-    );
+    ensure!(linker.exists(), "bpf-linker is missing at {}: run `cargo xtask setup`", linker.display());
     // SAFETY: a build script has a single thread.
     unsafe {
         // The pinned stable toolchain builds `core` for the BPF target: -Zbuild-std needs this.

@@ -177,7 +177,11 @@ mod tests {
     /// The definition, in whole numbers: `ns` is at most 2^(j/8) seconds if and only if ns^8 * 2^-j <= 10^72.
     fn at_most(ns: u64, j: i32) -> bool {
         let (mut left, mut right) = (BigUint::from(ns).pow(8), BigUint::from(10u8).pow(72));
-        if j < 0 { left <<= j.unsigned_abs() } else { right <<= j.unsigned_abs() }
+        if j < 0 {
+            left <<= j.unsigned_abs()
+        } else {
+            right <<= j.unsigned_abs()
+        }
         left <= right
     }
 
