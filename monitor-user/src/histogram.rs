@@ -14,3 +14,17 @@ pub struct Histogram {
     /// Sum of the times in nanoseconds.
     sum_ns: u64,
 }
+
+impl Histogram {
+    /// From the buckets as they lie in a map.
+    pub fn from_buckets(buckets: &[u64; BUCKETS], sum_ns: u64) -> Self {
+        let first = buckets.iter().position(|count| *count != 0).unwrap_or(0);
+        let end = buckets.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
+        Self { first: first as u16, counts: buckets[first..end.max(first)].to_vec(), sum_ns }
+    }
+
+    /// How many times.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}

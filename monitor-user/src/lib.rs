@@ -13,5 +13,7 @@
 
 pub mod histogram;
 pub mod host;
+pub mod kernel;
+pub mod probes;
 pub mod sample;
 pub mod window;
