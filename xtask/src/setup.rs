@@ -109,12 +109,13 @@ fn install_packages(group: &[&Requirement], packages_are_known: &mut bool) -> Re
         if let Source::Debian { packages: some, service, elsewhere, .. } = it.source {
             packages.extend(some);
             services.extend(service);
-            by_hand.push(format!("{} ({elsewhere})", it.name));
+            by_hand.push(elsewhere.map_or(it.name.into(), |elsewhere| format!("{} ({elsewhere})", it.name)));
         }
     }
     let list = packages.join(" ");
+    let by_hand = by_hand.join(", ");
     if !shell::has("apt-get") {
-        bail!("there is no apt-get here; install by hand: {}", by_hand.join("; "));
+        bail!("there is no apt-get here; install by hand: {by_hand}");
     }
     if !shell::is_root() {
         bail!(
@@ -125,8 +126,8 @@ fn install_packages(group: &[&Requirement], packages_are_known: &mut bool) -> Re
     shell::headline(&format!("apt-get install {list}"));
     let failed = || {
         format!(
-            "setup stopped at {list}: apt-get could not install it (is the network there?); by hand: {}",
-            by_hand.join("; ")
+            "setup stopped at the Debian packages {list}: is the network there, and is this Debian? \
+             Otherwise install by hand: {by_hand}"
         )
     };
     if !*packages_are_known {
