@@ -16,6 +16,8 @@ pub enum Purpose {
     Build,
     /// Run the agent
     Run,
+    /// Run the tests that need no root
+    QuickTest,
     /// Run all tests
     Test,
     /// Run the benchmarks
@@ -51,9 +53,9 @@ pub enum Source {
     },
 }
 
-const ALL: &[Purpose] = &[Purpose::Build, Purpose::Run, Purpose::Test, Purpose::Bench];
+const ALL: &[Purpose] = &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench];
 const LIVE: &[Purpose] = &[Purpose::Test, Purpose::Bench];
-const TEST: &[Purpose] = &[Purpose::Test];
+const TEST: &[Purpose] = &[Purpose::QuickTest, Purpose::Test];
 
 /// Everything needed, in the order of installation.
 pub const REQUIREMENTS: &[Requirement] = &[
@@ -210,6 +212,13 @@ mod tests {
         let names: Vec<_> =
             REQUIREMENTS.iter().filter(|it| it.purposes.contains(&Purpose::Build)).map(|it| it.name).collect();
         assert_eq!(names, ["C compiler", "rust-src", "bpf-linker"]);
+    }
+
+    #[test]
+    fn the_quick_tests_need_nothing_that_only_root_can_install_but_the_compiler() {
+        let quick = REQUIREMENTS.iter().filter(|it| it.purposes.contains(&Purpose::QuickTest));
+        let debian: Vec<_> = quick.filter(|it| matches!(it.source, Source::Debian { .. })).map(|it| it.name).collect();
+        assert_eq!(debian, ["C compiler"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::{fs, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum as _;
 
 use crate::{
     requirements::{Machine, Purpose, Requirement, Source},
@@ -24,8 +25,7 @@ pub struct Args {
 /// # Errors
 /// As [`ensure_for`].
 pub fn setup(args: &Args) -> Result<()> {
-    let all = [Purpose::Build, Purpose::Run, Purpose::Test, Purpose::Bench];
-    let purposes = args.purpose.as_ref().map_or(&all[..], std::slice::from_ref);
+    let purposes = args.purpose.as_ref().map_or(Purpose::value_variants(), std::slice::from_ref);
     if !ensure_for(purposes)? {
         println!("nothing to set up");
     }

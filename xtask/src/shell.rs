@@ -6,7 +6,7 @@ use std::{
     fs,
     io::IsTerminal as _,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -66,13 +66,13 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command prints, without the newline at its end.
+/// What a command prints, without the newline at its end; its complaints go to this terminal.
 ///
 /// # Errors
 /// Where it cannot be started, fails, or prints something other than text.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
-    let output = command.output().with_context(|| format!("cannot start `{shown}`"))?;
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start `{shown}`"))?;
     ensure!(output.status.success(), "`{shown}` failed: {}", output.status);
     let text =
         String::from_utf8(output.stdout).with_context(|| format!("`{shown}` printed something other than text"))?;

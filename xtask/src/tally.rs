@@ -49,6 +49,12 @@ impl Tally {
         }
     }
 
+    /// Takes in a test that was not even started.
+    pub fn leave_out(&mut self, name: &str, reason: &str) {
+        self.harness_ignored += 1;
+        self.ignored.push(Skip { name: name.to_owned(), reason: reason.to_owned() });
+    }
+
     /// Adds another tally to this one.
     pub fn add(&mut self, other: &Self) {
         self.harness_passed += other.harness_passed;
@@ -170,6 +176,14 @@ mod tests {
     fn a_skip_is_seen_behind_the_name_that_stands_on_the_line_and_counted_once() {
         let tally = tally(&["test x ... SKIPPED x: one part", "SKIPPED x: another part"]);
         assert_eq!(tally.skips().count(), 1);
+    }
+
+    #[test]
+    fn a_test_that_is_left_out_is_skipped_and_takes_nothing_from_those_that_passed() {
+        let mut tally = tally(&["test result: ok. 2 passed; 0 failed; 0 ignored"]);
+        tally.leave_out("sched::waits", "needs root");
+        assert_eq!(tally.to_string(), "2 passed, 0 failed, 1 skipped");
+        assert_eq!(tally.skips().next().map(|skip| skip.name.as_str()), Some("sched::waits"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::{build, requirements::Purpose, setup, shell, tally::Tally, watch};
 
@@ -33,7 +33,7 @@ pub enum Skips {
 /// Where anything failed, the summary on standard output says what.
 pub fn test(args: &Args, skips: Skips) -> Result<()> {
     let live = !args.quick && shell::is_root();
-    setup::ensure_for(&[if live { Purpose::Test } else { Purpose::Build }])?;
+    setup::ensure_for(&[if live { Purpose::Test } else { Purpose::QuickTest }])?;
 
     let mut steps = Vec::new();
     let packages = ["--package", "monitor-common", "--package", "monitor-user", "--package", "xtask"];
@@ -56,8 +56,6 @@ struct Step {
     title: String,
     tally: Tally,
     fault: Option<String>,
-    /// Tests that were not even started, and why.
-    left_out: Option<(usize, &'static str)>,
     time: Duration,
 }
 
@@ -68,7 +66,7 @@ fn step(title: &str, mut command: Command) -> Result<Step> {
     let time = started.elapsed();
     let outcome = if watched.fault.is_none() { "done" } else { "FAILED" };
     println!("    {title}: {outcome} in {}", shell::elapsed(time));
-    Ok(Step { title: title.into(), tally: watched.tally, fault: watched.fault, left_out: None, time })
+    Ok(Step { title: title.into(), tally: watched.tally, fault: watched.fault, time })
 }
 
 fn cargo_test(packages: &[&str], harness: &[&str], args: &Args) -> Command {
@@ -99,16 +97,15 @@ fn left_out(args: &Args) -> Result<Step> {
     let title = "tests against the running kernel";
     shell::headline(title);
     let started = Instant::now();
+    let mut tally = Tally::default();
     let listing = shell::output(shell::cargo(["test", "--package", "tests", "--", "--list"]).args(&args.filters));
-    let (fault, names) = match &listing {
-        Ok(text) => (None, text.lines().filter_map(|line| line.strip_suffix(": test")).collect()),
-        Err(error) => (Some(error.to_string()), Vec::new()),
-    };
-    println!("left out, because only root may load programs into the kernel:");
-    names.iter().for_each(|name| println!("  {name}"));
-    println!("to run them: sudo env \"PATH=$PATH\" cargo xtask test");
-    let left_out = Some((names.len(), "needs root"));
-    Ok(Step { title: title.into(), tally: Tally::default(), fault, left_out, time: started.elapsed() })
+    if let Ok(names) = &listing {
+        println!("left out, because only root may load programs into the kernel; they are named below. To run them:");
+        println!("    sudo env \"PATH=$PATH\" cargo xtask test");
+        names.lines().filter_map(|line| line.strip_suffix(": test")).for_each(|it| tally.leave_out(it, "needs root"));
+    }
+    let fault = listing.err().map(|error| error.to_string());
+    Ok(Step { title: title.into(), tally, fault, time: started.elapsed() })
 }
 
 /// Prints the table, the tests that failed or did not run, and the sum; returns the sum.
@@ -117,17 +114,9 @@ fn summary(steps: &[Step]) -> Tally {
     let width = steps.iter().map(|step| step.title.len()).max().unwrap_or(0);
     let mut sum = Tally::default();
     for step in steps {
-        let outcome = match (&step.fault, step.left_out) {
-            (Some(_), _) => "FAILED",
-            (None, Some(_)) => "left out",
-            (None, None) => "ok",
-        };
-        let details = match step.left_out {
-            Some((count, why)) => format!("{count} tests, {why}"),
-            None if step.tally.total() > 0 => step.tally.to_string(),
-            None => String::new(),
-        };
-        println!("{:<width$}  {outcome:<8}  {:>12}  {details}", step.title, shell::elapsed(step.time));
+        let outcome = if step.fault.is_none() { "ok" } else { "FAILED" };
+        let details = if step.tally.total() > 0 { step.tally.to_string() } else { String::new() };
+        println!("{:<width$}  {outcome:<6}  {:>11}  {details}", step.title, shell::elapsed(step.time));
         sum.add(&step.tally);
     }
     for fault in steps.iter().filter_map(|step| step.fault.as_ref()) {
@@ -140,17 +129,11 @@ fn summary(steps: &[Step]) -> Tally {
 }
 
 fn verdict(steps: &[Step], sum: &Tally, args: &Args, skips: Skips) -> Result<()> {
-    let left_out: usize = steps.iter().filter_map(|step| step.left_out).map(|(count, _)| count).sum();
-    let failed = steps.iter().filter(|step| step.fault.is_some()).count();
-    match (failed, sum.failed(), sum.skipped() + left_out) {
-        (0, 0, 0) => {}
-        (0, 0, _) if skips == Skips::Listed => {}
-        (0, 0, missing) => bail!("{missing} tests did not run; where CI is set, that is a failure"),
-        (steps, tests, _) => bail!("{steps} steps failed, with {tests} failed tests"),
-    }
-    if sum.total() + left_out == 0 {
-        bail!("no test's name contains {}", args.filters.join(" or "));
-    }
+    let failed: Vec<_> = steps.iter().filter(|step| step.fault.is_some()).map(|step| step.title.as_str()).collect();
+    ensure!(failed.is_empty() && sum.failed() == 0, "failed: {}", failed.join(", "));
+    let missing = sum.skipped();
+    ensure!(missing == 0 || skips == Skips::Listed, "{missing} tests did not run; where CI is set, that is a failure");
+    ensure!(sum.total() > 0, "no test's name contains {}", args.filters.join(" or "));
     Ok(())
 }
 
@@ -158,10 +141,10 @@ fn verdict(steps: &[Step], sum: &Tally, args: &Args, skips: Skips) -> Result<()>
 mod tests {
     use super::*;
 
-    fn a_step(lines: &[&str], fault: Option<&str>, left_out: Option<(usize, &'static str)>) -> Step {
+    fn a_step(lines: &[&str], fault: Option<&str>) -> Step {
         let mut tally = Tally::default();
         lines.iter().for_each(|line| tally.line(line));
-        Step { title: "x".into(), tally, fault: fault.map(Into::into), left_out, time: Duration::ZERO }
+        Step { title: "x".into(), tally, fault: fault.map(Into::into), time: Duration::ZERO }
     }
 
     fn verdict_of(step: Step, skips: Skips) -> Result<()> {
@@ -173,30 +156,23 @@ mod tests {
 
     #[test]
     fn all_passed_is_success_everywhere() {
-        assert!(verdict_of(a_step(&[PASSED], None, None), Skips::Fail).is_ok());
+        assert!(verdict_of(a_step(&[PASSED], None), Skips::Fail).is_ok());
     }
 
     #[test]
     fn a_skip_fails_only_where_skips_are_forbidden() {
-        let skipping = || a_step(&["SKIPPED y: no loop device", PASSED], None, None);
+        let skipping = || a_step(&["SKIPPED y: no loop device", PASSED], None);
         assert!(verdict_of(skipping(), Skips::Listed).is_ok());
         assert!(verdict_of(skipping(), Skips::Fail).is_err());
     }
 
     #[test]
-    fn tests_left_out_for_want_of_root_fail_only_where_skips_are_forbidden() {
-        let rootless = || a_step(&[], None, Some((7, "needs root")));
-        assert!(verdict_of(rootless(), Skips::Listed).is_ok());
-        assert!(verdict_of(rootless(), Skips::Fail).is_err());
-    }
-
-    #[test]
     fn a_step_that_fails_without_a_failed_test_is_a_failure() {
-        assert!(verdict_of(a_step(&[PASSED], Some("`cargo fmt`: exit 1"), None), Skips::Listed).is_err());
+        assert!(verdict_of(a_step(&[PASSED], Some("`cargo fmt`: exit 1")), Skips::Listed).is_err());
     }
 
     #[test]
     fn a_filter_that_matches_nothing_is_a_failure() {
-        assert!(verdict_of(a_step(&[], None, None), Skips::Listed).is_err());
+        assert!(verdict_of(a_step(&[], None), Skips::Listed).is_err());
     }
 }
