@@ -48,8 +48,8 @@ fn watch_into(
     let (done, ends) = mpsc::channel();
     let out = child.stdout.take().context("stdout is a pipe")?;
     let err = child.stderr.take().context("stderr is a pipe")?;
-    pump(out, to_out, tally.clone(), done.clone());
-    pump(err, to_err, tally.clone(), done);
+    pump(out, to_out, Pass::Bytes, tally.clone(), done.clone());
+    pump(err, to_err, Pass::Lines, tally.clone(), done);
     let status = child.wait().with_context(|| format!("cannot wait for `{shown}`"))?;
     let closed = (0..2).all(|_| ends.recv_timeout(grace).is_ok());
     let fault = if !status.success() {
@@ -63,30 +63,47 @@ fn watch_into(
     Ok(Watched { tally, fault })
 }
 
-/// Copies bytes as they come, so that the name of the test that runs is seen, and tallies whole lines.
+/// What is passed on at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Every byte, so that the name of the test that runs is seen while it runs.
+    Bytes,
+    /// Whole lines: cargo writes its own in pieces, between which the other stream would come.
+    Lines,
+}
+
+/// Copies what comes, and tallies it line by line.
 fn pump(
     mut from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,
+    pass: Pass,
     tally: Arc<Mutex<Tally>>,
     done: mpsc::Sender<()>,
 ) {
     thread::spawn(move || {
         let mut chunk = [0; 8192];
         let mut pending = Vec::new();
+        let mut show = |bytes: &[u8], which: Pass| {
+            if which == pass {
+                // Whoever read this terminal may be gone; the tests go on and are counted.
+                let _ = to.write_all(bytes).and_then(|()| to.flush());
+            }
+        };
         let count = |line: &[u8]| {
             tally.lock().unwrap_or_else(PoisonError::into_inner).line(&String::from_utf8_lossy(line));
         };
         while let Ok(read @ 1..) = from.read(&mut chunk) {
-            // Whoever read this terminal may be gone; the tests go on and are counted.
-            let _ = to.write_all(&chunk[..read]).and_then(|()| to.flush());
+            show(&chunk[..read], Pass::Bytes);
             for piece in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
                 pending.extend_from_slice(piece);
                 if let Some(line) = pending.strip_suffix(b"\n") {
+                    show(&pending, Pass::Lines);
                     count(line);
                     pending.clear();
                 }
             }
         }
+        show(&pending, Pass::Lines);
         count(&pending);
         // Nobody listens any more once the grace is over.
         let _ = done.send(());
