@@ -17,7 +17,8 @@ pub struct Args {
 pub fn bench(args: &Args) -> Result<()> {
     ensure!(
         shell::is_root(),
-        "the benchmarks load programs into the kernel, which only root may: sudo env \"PATH=$PATH\" cargo xtask bench"
+        "the benchmarks load programs into the kernel, which only root may: {}",
+        shell::as_root("bench")
     );
     setup::ensure_for(&[Purpose::Bench])?;
     let kpulse = build::release()?;

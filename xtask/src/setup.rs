@@ -120,7 +120,8 @@ fn install_packages(group: &[&Requirement], packages_are_known: &mut bool) -> Re
     if !shell::is_root() {
         bail!(
             "only root can install Debian packages. As root:\n    apt-get install --no-install-recommends {list}\n\
-             or the whole command: sudo env \"PATH=$PATH\" cargo xtask setup"
+             or the whole command: {}",
+            shell::as_root("setup")
         );
     }
     shell::headline(&format!("apt-get install {list}"));

@@ -96,6 +96,11 @@ pub fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| effective_uid(&status) == Some(0))
 }
 
+/// How to run a command of this tool as root with the user's own Rust, which sudo would otherwise not find.
+pub fn as_root(command: &str) -> String {
+    format!(r#"sudo env "PATH=$PATH" "HOME=$HOME" cargo xtask {command}"#)
+}
+
 /// Whether colours would reach a person: cargo and the test harness no longer see this once their output is read.
 pub fn colour() -> &'static str {
     if std::io::stdout().is_terminal() { "always" } else { "never" }

@@ -101,7 +101,7 @@ fn left_out(args: &Args) -> Result<Step> {
     let listing = shell::output(shell::cargo(["test", "--package", "tests", "--", "--list"]).args(&args.filters));
     if let Ok(names) = &listing {
         println!("left out, because only root may load programs into the kernel; they are named below. To run them:");
-        println!("    sudo env \"PATH=$PATH\" cargo xtask test");
+        println!("    {}", shell::as_root("test"));
         names.lines().filter_map(|line| line.strip_suffix(": test")).for_each(|it| tally.leave_out(it, "needs root"));
     }
     let fault = listing.err().map(|error| error.to_string());
