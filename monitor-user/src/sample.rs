@@ -211,3 +211,17 @@ pub struct Events {
     /// How many of them have no record in the log: beyond the rate, or the ring buffer was full.
     pub dropped: [u64; monitor_common::events::Kind::COUNT],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_number_is_text_and_only_a_device_number() {
+        let sda = DeviceId { major: 8, minor: 16 };
+        assert_eq!((sda.to_string(), "8:16".parse()), ("8:16".to_owned(), Ok(sda)));
+        for text in ["", "8", "8:", ":0", "8:0:0", "-8:0", "8:4294967296"] {
+            assert!(text.parse::<DeviceId>().is_err(), "{text:?}");
+        }
+    }
+}
