@@ -162,7 +162,7 @@ pub const SETS: u32 = 1 << 11;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    /// The request's address in the kernel; 0 if the slot was never used.
+    /// A number that stands for the request's address; 0 if the slot was never used.
     pub request: u64,
     /// The kernel's start time of the request, or the time of its first issue where the kernel keeps none; 0 when the
     /// request is complete and the slot is free. In nanoseconds of `CLOCK_MONOTONIC`, as all times here.

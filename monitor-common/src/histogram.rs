@@ -105,24 +105,26 @@ const fn bounds() -> [u64; BUCKETS] {
 /// Mantissa bits of the guess table: its cells are narrower than a bucket, so a cell touches two buckets at most.
 const MANTISSA_BITS: u32 = 4;
 const CELLS_PER_POWER: usize = 1 << MANTISSA_BITS;
-/// Times from here on are beyond the last bound.
-const TABLE_END: u64 = 1 << TABLE_END_LOG2;
-const TABLE_END_LOG2: u32 = 41;
-const CELLS: usize = (TABLE_END_LOG2 - MANTISSA_BITS) as usize * CELLS_PER_POWER;
-const _: () = assert!(TABLE_END > BOUNDS_END && BOUNDS_END > TABLE_END / 2);
-const BOUNDS_END: u64 = bounds()[OVERFLOW - 1];
+/// Enough for every u64, and a power of two, so that a mask is all the check that the verifier needs.
+const CELLS: usize = 1024;
 
 /// The bucket of the least time in each cell of the guess table.
 static FIRST_BUCKET: [u16; CELLS] = first_buckets();
 
+/// [`BOUNDS`], with as many entries as a mask can reach.
+static LIMITS: [u64; LIMIT_COUNT] = limits();
+const LIMIT_COUNT: usize = BUCKETS.next_power_of_two();
+
 const fn first_buckets() -> [u16; CELLS] {
     let bounds = bounds();
-    let mut out = [0; CELLS];
+    let mut out = [OVERFLOW as u16; CELLS];
     let mut cell = 0;
     let mut bucket = 0;
     while cell < CELLS {
-        let least = ((CELLS_PER_POWER + cell % CELLS_PER_POWER) as u64) << (cell / CELLS_PER_POWER);
-        while least > bounds[bucket] {
+        // The inverse of `cell`: small numbers are their own cells.
+        let shift = (cell / CELLS_PER_POWER).saturating_sub(1);
+        let least = ((cell - shift * CELLS_PER_POWER) as u128) << shift;
+        while least > bounds[bucket] as u128 && bucket < OVERFLOW {
             bucket += 1;
         }
         out[cell] = bucket as u16;
@@ -131,42 +133,55 @@ const fn first_buckets() -> [u16; CELLS] {
     out
 }
 
-/// The bucket of a time in nanoseconds, always below [`BUCKETS`].
-#[inline(always)]
-pub fn index(ns: u64) -> usize {
-    if ns < 1 << MANTISSA_BITS {
-        return (ns > BOUNDS[0]) as usize;
+const fn limits() -> [u64; LIMIT_COUNT] {
+    let bounds = bounds();
+    let mut out = [u64::MAX; LIMIT_COUNT];
+    let mut i = 0;
+    while i < BUCKETS {
+        out[i] = bounds[i];
+        i += 1;
     }
-    if ns >= TABLE_END {
-        return OVERFLOW;
-    }
-    let shift = log2(ns) - MANTISSA_BITS;
-    let cell = (shift as usize) * CELLS_PER_POWER + ((ns >> shift) as usize & (CELLS_PER_POWER - 1));
-    // Both checks are for the verifier and for the compiler, which cannot know what the tables hold.
-    if cell >= CELLS {
-        return OVERFLOW;
-    }
-    let first = FIRST_BUCKET[cell] as usize;
-    if first >= OVERFLOW {
-        return OVERFLOW;
-    }
-    first + (ns > BOUNDS[first]) as usize
+    out
 }
 
-/// The position of the highest bit set. BPF has no instruction for it: six compares beat the compiler's expansion.
+/// The bucket of a time in nanoseconds, always below [`BUCKETS`].
+///
+/// Without branches but for the last compare: the verifier follows both ways of each branch, and a program calls this
+/// three times.
+#[inline(always)]
+pub fn index(ns: u64) -> usize {
+    let shift = log2(ns | CELLS_PER_POWER as u64) - MANTISSA_BITS;
+    let cell = shift as usize * CELLS_PER_POWER + (ns >> shift) as usize;
+    let first = FIRST_BUCKET[cell & (CELLS - 1)] as usize;
+    first + (ns > LIMITS[first & (LIMIT_COUNT - 1)]) as usize
+}
+
+/// The position of the highest bit set, which BPF has no instruction for: fill all lower bits, and tell the 64 possible
+/// results apart by a de Bruijn sequence.
 #[inline(always)]
 fn log2(mut x: u64) -> u32 {
-    let mut log = 0;
-    let mut step = 32;
-    while step > 0 {
-        if x >> step != 0 {
-            x >>= step;
-            log += step;
-        }
-        step >>= 1;
-    }
-    log
+    x |= x >> 1;
+    x |= x >> 2;
+    x |= x >> 4;
+    x |= x >> 8;
+    x |= x >> 16;
+    x |= x >> 32;
+    LOG2[(x.wrapping_mul(DE_BRUIJN) >> 58) as usize] as u32
 }
+
+/// Multiplied by any 2^n - 1, its highest six bits are different for each n.
+const DE_BRUIJN: u64 = 0x03f7_9d71_b4cb_0a89;
+
+static LOG2: [u8; 64] = {
+    let mut out = [0; 64];
+    let mut bit = 0;
+    while bit < 64 {
+        let filled = u64::MAX >> (63 - bit);
+        out[(filled.wrapping_mul(DE_BRUIJN) >> 58) as usize] = bit as u8;
+        bit += 1;
+    }
+    out
+};
 
 #[cfg(test)]
 mod tests {

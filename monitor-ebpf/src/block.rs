@@ -1,0 +1,412 @@
+//! Block requests: their times, sizes and errors, and what is in flight.
+//!
+//! `block_rq_complete` finds in the request itself when it was made and, where the queue keeps statistics, when it was
+//! issued. `block_rq_issue` keeps a slot for the rest: the issue time where the kernel keeps none, and the age of what
+//! is still in flight.
+//!
+//! A request is counted when it is complete, as the kernel's own diskstats does it (`blk_account_io_done` in
+//! `block/blk-mq.c`): the tracepoint also fires for each part of a request that completes in parts, and once more for a
+//! write that went through the flush machinery. Those add their bytes and nothing else.
+
+use core::ptr::{addr_of_mut, null_mut, read_volatile};
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::{bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_ktime_get_ns},
+    macros::{btf_tracepoint, map},
+    maps::{Array, HashMap, PerCpuArray},
+    programs::BtfTracePointContext,
+};
+use aya_log_ebpf::warn;
+use monitor_common::{
+    block::{
+        Discard, Discards, Error, KERNEL_KEEPS_ISSUE_TIME, Key, Operation, SETS, Set, SizeClass, Slot, Stats, WAYS,
+    },
+    events::{Event, Kind, UNKNOWN},
+    histogram,
+};
+
+use crate::{
+    events::emit,
+    kernel::{Kernel, has, offsets, read, setting},
+};
+
+offsets! {
+    REQUEST_QUEUE,
+    REQUEST_CMD_FLAGS,
+    REQUEST_RQ_FLAGS,
+    REQUEST_DATA_LEN,
+    REQUEST_SECTOR,
+    REQUEST_START_TIME,
+    REQUEST_IO_START_TIME,
+    /// Before 5.17; since then the queue has it.
+    REQUEST_RQ_DISK,
+    QUEUE_DISK,
+    GENDISK_MAJOR,
+    GENDISK_FIRST_MINOR,
+}
+
+/// Which argument of `block_rq_issue` is the request: 0, or 1 on kernels that pass the queue first.
+#[unsafe(no_mangle)]
+static BLOCK_ISSUE_ARG: u32 = 0;
+/// 1 if `block_rq_complete` passes a negative errno, 0 if a `blk_status_t`.
+#[unsafe(no_mangle)]
+static BLOCK_STATUS_IS_ERRNO: u32 = 0;
+/// The bit `RQF_FLUSH_SEQ` of `rq_flags`: the request is inside the flush machinery.
+#[unsafe(no_mangle)]
+static FLUSH_SEQUENCE_FLAG: u32 = 1 << 4;
+/// Requests that took longer are reported one by one, in nanoseconds.
+#[unsafe(no_mangle)]
+static SLOW_REQUEST_NS: u64 = u64::MAX;
+
+#[map(name = "BLOCK_STATS")]
+static STATS: HashMap<Key, Stats> = HashMap::with_max_entries(1, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+
+/// What a new entry of the statistics begins with: too large for the stack.
+#[map(name = "BLOCK_ZERO")]
+static ZERO: Array<Stats> = Array::with_max_entries(1, 0);
+
+#[map(name = "BLOCK_IN_FLIGHT")]
+static IN_FLIGHT: Array<Set> = Array::with_max_entries(SETS, aya_ebpf::bindings::BPF_F_MMAPABLE);
+
+#[map(name = "BLOCK_DISCARDS")]
+static DISCARDS: PerCpuArray<Discards> = PerCpuArray::with_max_entries(1, 0);
+
+#[btf_tracepoint(function = "block_rq_issue")]
+pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the argument is a request.
+    unsafe {
+        let request: Kernel =
+            if setting(&BLOCK_ISSUE_ARG) == 1 { argument(&ctx, 1) as Kernel } else { argument(&ctx, 0) as Kernel };
+        let number = number(request);
+        let Some(slots) = slots(number) else { return 0 };
+        let start: u64 = read(request, &REQUEST_START_TIME);
+        let mut slot = own(slots, number);
+        let own = !slot.is_null();
+        if !own {
+            slot = free(slots, number);
+        }
+        if own && (*slot).start_ns != 0 && (start == 0 || (*slot).start_ns == start) {
+            // Issued again after a requeue: its time in the queue goes on until now, and its size was larger then.
+            if (*slot).issue_ns != 0 {
+                (*slot).issue_ns = bpf_ktime_get_ns();
+            }
+            return 0;
+        }
+        let kept = own && (*slot).flags & KERNEL_KEEPS_ISSUE_TIME != 0 && start != 0;
+        let issue = if kept { 0 } else { bpf_ktime_get_ns() };
+        (*slot).issue_ns = issue;
+        (*slot).device = disk(request).unwrap_or(0);
+        (*slot).bytes = read(request, &REQUEST_DATA_LEN);
+        (*slot).pid = bpf_get_current_pid_tgid() as u32;
+        (*slot).flags = 0;
+        (*slot).request = number;
+        (*slot).start_ns = if start != 0 { start } else { issue };
+    }
+    0
+}
+
+#[btf_tracepoint(function = "block_rq_complete")]
+pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the arguments are (request, status, bytes completed).
+    unsafe {
+        let request = argument(&ctx, 0) as Kernel;
+        let (status, done) = (argument(&ctx, 1) as i32, argument(&ctx, 2) as u32);
+        let Some(device) = disk(request) else {
+            discard(Discard::NoDisk);
+            return 0;
+        };
+        let operation = operation(read(request, &REQUEST_CMD_FLAGS));
+        let Some(stats) = stats(device, operation) else {
+            if discard(Discard::TableFull) == 1 {
+                warn!(&ctx, "no room for the statistics of device {}: its requests are in no figure", device);
+            }
+            return 0;
+        };
+        let number = number(request);
+        let Some(slots) = slots(number) else { return 0 };
+        let mut slot = own(slots, number);
+        if !slot.is_null() && (*slot).start_ns == 0 {
+            slot = null_mut();
+        }
+        let bytes = if slot.is_null() { done } else { (*slot).bytes };
+        let class = addr_of_mut!((*stats).classes[SizeClass::of(bytes) as usize]);
+        (*class).bytes += u64::from(done);
+        // The flush request itself carries the flag, too.
+        let in_sequence = operation as u8 != Operation::Flush as u8
+            && read::<u32>(request, &REQUEST_RQ_FLAGS) & setting(&FLUSH_SEQUENCE_FLAG) != 0;
+        if in_sequence || done < read(request, &REQUEST_DATA_LEN) {
+            return 0;
+        }
+        (*class).requests += 1;
+
+        let now = bpf_ktime_get_ns();
+        let times = times(request, slot, operation, bytes, now);
+        if times.device != UNKNOWN {
+            record(addr_of_mut!((*stats).device), addr_of_mut!((*stats).device_ns), times.device);
+        }
+        if times.total != UNKNOWN {
+            record(addr_of_mut!((*stats).total), addr_of_mut!((*stats).total_ns), times.total);
+        }
+        if times.queue != UNKNOWN {
+            record(addr_of_mut!((*stats).queue), addr_of_mut!((*stats).queue_ns), times.queue);
+            (*class).timed += 1;
+            (*class).queue_ns += times.queue;
+            (*class).device_ns += times.device;
+        }
+
+        let error = error(status);
+        if let Some(error) = error {
+            (*stats).errors[error as usize] += 1;
+        }
+        let longest = if times.total != UNKNOWN { times.total } else { times.device };
+        let slow = longest != UNKNOWN && longest > setting(&SLOW_REQUEST_NS);
+        if error.is_some() || slow {
+            report(request, slot, device, operation, error, &times, bytes, now);
+        }
+        if !slot.is_null() {
+            (*slot).flags = if times.kept { KERNEL_KEEPS_ISSUE_TIME } else { 0 };
+            (*slot).start_ns = 0;
+        }
+    }
+    0
+}
+
+/// The times of a request in nanoseconds, [`UNKNOWN`] where they are. The queue time is known only if all three are.
+struct Times {
+    queue: u64,
+    device: u64,
+    total: u64,
+    /// Whether the kernel itself kept the issue time.
+    kept: bool,
+}
+
+#[inline(always)]
+unsafe fn times(request: Kernel, slot: *mut Slot, operation: Operation, bytes: u32, now: u64) -> Times {
+    // SAFETY: `request` is a request, `slot` its slot in the map.
+    unsafe {
+        let start: u64 = read(request, &REQUEST_START_TIME);
+        let kernels: u64 = if has(&REQUEST_IO_START_TIME) { read(request, &REQUEST_IO_START_TIME) } else { 0 };
+        let kept = kernels != 0;
+        let issue = match kept {
+            true => kernels,
+            false if slot.is_null() => 0,
+            false => (*slot).issue_ns,
+        };
+        let mut times = Times { queue: UNKNOWN, device: UNKNOWN, total: UNKNOWN, kept };
+        if issue == 0 {
+            if bytes == 0 && operation as u8 == Operation::Write as u8 {
+                // Its time is that of the flush it asked for, which is counted as a flush.
+                discard(Discard::NotIssued);
+                return times;
+            }
+            discard(Discard::IssueLost);
+        } else if now < issue || issue < start {
+            discard(Discard::ClockWentBack);
+            return times;
+        } else {
+            times.device = now - issue;
+        }
+        if start == 0 {
+            discard(Discard::NoStartTime);
+        } else if now < start {
+            discard(Discard::ClockWentBack);
+        } else {
+            times.total = now - start;
+            if issue != 0 {
+                times.queue = issue - start;
+            }
+        }
+        times
+    }
+}
+
+#[inline(always)]
+unsafe fn record(buckets: *mut [u32; histogram::BUCKETS], sum: *mut u64, ns: u64) {
+    let bucket = histogram::index(ns);
+    if bucket < histogram::BUCKETS {
+        // SAFETY: this CPU's own value.
+        unsafe {
+            (*buckets)[bucket] = (*buckets)[bucket].wrapping_add(1);
+            *sum += ns;
+        }
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined: it is the end of one program")]
+unsafe fn report(
+    request: Kernel,
+    slot: *mut Slot,
+    device: u32,
+    operation: Operation,
+    error: Option<Error>,
+    times: &Times,
+    bytes: u32,
+    now: u64,
+) {
+    let kind = if error.is_some() { Kind::BlockError } else { Kind::SlowRequest };
+    // SAFETY: as in `times`.
+    let (sector, pid) = unsafe { (read(request, &REQUEST_SECTOR), if slot.is_null() { 0 } else { (*slot).pid }) };
+    let event = Event {
+        monotonic_ns: now,
+        sector,
+        queue_ns: times.queue,
+        device_ns: times.device,
+        device,
+        bytes,
+        pid,
+        kind: kind as u8,
+        operation: operation as u8,
+        error: error.map_or(0, |error| error as u8),
+        padding: 0,
+        comm: [0; 16],
+    };
+    emit(&event, kind);
+}
+
+/// Statistics of this CPU, made on first use.
+#[inline(always)]
+unsafe fn stats(device: u32, operation: Operation) -> Option<*mut Stats> {
+    // SAFETY: a helper without arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() } as u16;
+    let key = Key { device, cpu, operation: operation as u8, padding: 0 };
+    if let Some(stats) = STATS.get_ptr_mut(key) {
+        return Some(stats);
+    }
+    let zero = ZERO.get(0)?;
+    let _ = STATS.insert(key, zero, u64::from(aya_ebpf::bindings::BPF_NOEXIST));
+    STATS.get_ptr_mut(key)
+}
+
+/// A number that stands for the request's address. The verifier forbids computing with an address, but the distance to
+/// another one is a number, and one's own constants lie still.
+#[inline(always)]
+fn number(request: Kernel) -> u64 {
+    (request as u64).wrapping_sub(&raw const BLOCK_ISSUE_ARG as u64)
+}
+
+/// The place of a request in the in-flight table.
+#[inline(always)]
+fn slots(request: u64) -> Option<*mut [Slot; WAYS]> {
+    // Requests lie side by side in memory, so the middle bits differ; multiplying spreads them (Fibonacci hashing).
+    let hash = (request >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let set = IN_FLIGHT.get_ptr_mut((hash >> (64 - SETS.ilog2())) as u32)?;
+    // SAFETY: the map's value is a `Set`.
+    Some(unsafe { addr_of_mut!((*set).slots) })
+}
+
+/// The request's own slot, in use or left from its last life; null if it has none. (An option would be more than a
+/// pointer, and the verifier refuses a copy of the part that is never set.)
+#[inline(always)]
+unsafe fn own(slots: *mut [Slot; WAYS], request: u64) -> *mut Slot {
+    // SAFETY: the place is in the map.
+    unsafe {
+        for way in 0..WAYS {
+            let slot = addr_of_mut!((*slots)[way]);
+            if read_volatile(&raw const (*slot).request) == request {
+                return slot;
+            }
+        }
+    }
+    null_mut()
+}
+
+/// A slot that nobody uses, or if there is none, one to take from another request.
+#[inline(always)]
+unsafe fn free(slots: *mut [Slot; WAYS], request: u64) -> *mut Slot {
+    // SAFETY: the place is in the map.
+    unsafe {
+        for way in 0..WAYS {
+            let slot = addr_of_mut!((*slots)[way]);
+            if read_volatile(&raw const (*slot).start_ns) == 0 {
+                return slot;
+            }
+        }
+        addr_of_mut!((*slots)[(request as usize >> 8) % WAYS])
+    }
+}
+
+/// The number of the request's disk.
+#[inline(always)]
+unsafe fn disk(request: Kernel) -> Option<u32> {
+    // SAFETY: the chain is request -> request_queue -> gendisk, or request -> gendisk.
+    unsafe {
+        let disk: Kernel = if has(&QUEUE_DISK) {
+            let queue: Kernel = read(request, &REQUEST_QUEUE);
+            read(queue, &QUEUE_DISK)
+        } else {
+            read(request, &REQUEST_RQ_DISK)
+        };
+        if disk.is_null() {
+            return None;
+        }
+        Some(read::<u32>(disk, &GENDISK_MAJOR) << 20 | read::<u32>(disk, &GENDISK_FIRST_MINOR))
+    }
+}
+
+/// Groups the kernel's operations as its diskstats does (`op_stat_group` in `include/linux/blk_types.h`).
+#[inline(always)]
+fn operation(cmd_flags: u32) -> Operation {
+    match cmd_flags & 0xff {
+        2 => Operation::Flush,
+        3 => Operation::Discard,
+        op if op >= 32 => Operation::Passthrough,
+        op if op & 1 != 0 => Operation::Write,
+        _ => Operation::Read,
+    }
+}
+
+/// The class of a completion status; none if it says success.
+#[inline(always)]
+fn error(status: i32) -> Option<Error> {
+    if setting(&BLOCK_STATUS_IS_ERRNO) == 1 {
+        return match -status {
+            0 => None,
+            95 => Some(Error::Unsupported),
+            110 => Some(Error::Timeout),
+            28 => Some(Error::NoSpace),
+            67 => Some(Error::Transport),
+            121 => Some(Error::Target),
+            52 => Some(Error::Reservation),
+            61 => Some(Error::Medium),
+            84 => Some(Error::Protection),
+            19 => Some(Error::Offline),
+            _ => Some(Error::Io),
+        };
+    }
+    match status & 0xff {
+        0 => None,
+        1 => Some(Error::Unsupported),
+        2 => Some(Error::Timeout),
+        3 => Some(Error::NoSpace),
+        4 => Some(Error::Transport),
+        5 => Some(Error::Target),
+        6 => Some(Error::Reservation),
+        7 => Some(Error::Medium),
+        8 => Some(Error::Protection),
+        16 => Some(Error::Offline),
+        _ => Some(Error::Io),
+    }
+}
+
+/// Counts and gives the new count.
+#[inline(always)]
+fn discard(reason: Discard) -> u64 {
+    match DISCARDS.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value.
+        Some(discards) => unsafe {
+            (*discards)[reason as usize] += 1;
+            (*discards)[reason as usize]
+        },
+        None => 0,
+    }
+}
+
+/// One argument of the tracepoint. Volatile: the verifier wants each read at a constant place, and the compiler must not
+/// turn two of them into one at a place it computes.
+#[inline(always)]
+unsafe fn argument(ctx: &BtfTracePointContext, n: usize) -> u64 {
+    // SAFETY: the tracepoint has more than `n` arguments of 8 bytes each.
+    unsafe { read_volatile(ctx.as_ptr().cast::<u64>().add(n)) }
+}

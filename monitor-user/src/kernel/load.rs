@@ -1,0 +1,443 @@
+//! Loads and attaches the programs of each probe, with the offsets of the running kernel set before.
+//!
+//! A probe that cannot work is left out with its reason; the others are not touched. Only if there is no type
+//! information at all, or no right to load anything, is there no probe.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{Map, RingBuf},
+    programs::{BtfTracePoint, Iter, Program},
+};
+use aya_log::EbpfLogger;
+use monitor_common::{block, events, sched, tasks};
+
+use super::{
+    btf::{self, Argument},
+    maps::{Hash, Iterated, Mapped, PerCpu},
+    sys,
+};
+use crate::probes::{Field, Hook, Need, PROBES, Probe};
+
+/// The programs, as `monitor-ebpf` built them.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/programs"));
+
+/// Devices whose statistics there is room for, each with all its operations on every CPU.
+const DEVICES: u32 = 128;
+
+/// What to load, and the thresholds that the programs themselves apply.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    /// The kernel's type information, if not where it always is.
+    pub btf: Option<&'a Path>,
+    /// Names of the probes that are wanted.
+    pub probes: BTreeSet<&'static str>,
+    /// Report requests that took longer, in nanoseconds; [`u64::MAX`] for none.
+    pub slow_request_ns: u64,
+    /// Report waits for the CPU that took longer, in nanoseconds; [`u64::MAX`] for none.
+    pub long_wait_ns: u64,
+    /// Records a second that one CPU may write.
+    pub events_per_second: u64,
+}
+
+/// Whether a probe works, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It works; what is lost all the same.
+    On {
+        /// What optional fields would have given.
+        lost: Vec<String>,
+    },
+    /// It was not wanted.
+    Disabled,
+    /// It cannot work.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl State {
+    /// Whether the probe works.
+    pub fn is_on(&self) -> bool {
+        matches!(self, Self::On { .. })
+    }
+
+    /// Why it does not work, or what is lost; empty if all is well.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::On { lost } => lost.join("; "),
+            Self::Disabled => "turned off in the configuration".into(),
+            Self::Failed { reason } => reason.clone(),
+        }
+    }
+}
+
+/// The maps of the scheduler probe.
+pub struct SchedMaps {
+    /// What each CPU keeps.
+    pub cpus: PerCpu<sched::Cpu>,
+}
+
+/// The maps of the block probe.
+pub struct BlockMaps {
+    /// Statistics by device, operation and CPU.
+    pub stats: Hash<block::Key, block::Stats>,
+    /// What is in flight.
+    pub in_flight: Mapped<block::Set>,
+    /// What was discarded.
+    pub discards: PerCpu<DiscardCounts>,
+}
+
+/// [`block::Discards`] in the form that aya can read.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct DiscardCounts(pub block::Discards);
+
+// SAFETY: an array of integers.
+unsafe impl aya::Pod for DiscardCounts {}
+
+/// The maps of the events probe.
+pub struct EventMaps {
+    /// The records.
+    pub ring: RingBuf<aya::maps::MapData>,
+    /// How many there were.
+    pub counts: PerCpu<events::Counts>,
+}
+
+/// The loaded programs. They are detached when this is dropped, or when the process ends in any way.
+pub struct Loaded {
+    /// Each probe's state, by name, in the order of [`PROBES`].
+    pub states: Vec<(&'static str, State)>,
+    /// There if the probe is on.
+    pub sched: Option<SchedMaps>,
+    /// There if the probe is on.
+    pub block: Option<BlockMaps>,
+    /// There if the probe is on.
+    pub tasks: Option<Iterated<tasks::Task>>,
+    /// There if the probe is on.
+    pub events: Option<EventMaps>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    programs: Vec<(&'static str, OwnedFd)>,
+    maps: Vec<OwnedFd>,
+    _ebpf: Option<Ebpf>,
+}
+
+/// What the kernel says of one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramStats {
+    /// The program's name.
+    pub name: &'static str,
+    /// Its runs, while `kernel.bpf_stats_enabled` is 1.
+    pub runs: u64,
+    /// Their time in nanoseconds.
+    pub run_time_ns: u64,
+    /// How often it was not run because it was running on that CPU already.
+    pub missed: u64,
+}
+
+impl Loaded {
+    /// Nothing loaded, for one reason.
+    fn nothing(options: &Options<'_>, reason: &str) -> Self {
+        let state = |probe: &Probe| match options.probes.contains(probe.name) {
+            true => State::Failed { reason: reason.into() },
+            false => State::Disabled,
+        };
+        Self {
+            states: PROBES.iter().map(|probe| (probe.name, state(probe))).collect(),
+            sched: None,
+            block: None,
+            tasks: None,
+            events: None,
+            logger: None,
+            programs: Vec::new(),
+            maps: Vec::new(),
+            _ebpf: None,
+        }
+    }
+
+    /// Passes on what the programs logged.
+    pub fn flush_log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    /// What the kernel says of each program.
+    pub fn program_stats(&self) -> Vec<ProgramStats> {
+        let stats = |(name, fd): &(&'static str, OwnedFd)| {
+            let info = sys::program_info(fd).ok()?;
+            Some(ProgramStats {
+                name,
+                runs: info.run_cnt,
+                run_time_ns: info.run_time_ns,
+                missed: info.recursion_misses,
+            })
+        };
+        self.programs.iter().filter_map(stats).collect()
+    }
+
+    /// Memory of all maps in bytes, as the kernel accounts it.
+    pub fn map_bytes(&self) -> u64 {
+        use std::os::fd::AsRawFd as _;
+        let bytes = |fd: &OwnedFd| {
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+            info.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse::<u64>().ok())
+        };
+        self.maps.iter().filter_map(bytes).sum()
+    }
+
+    /// Turns a probe off that was found to be wrong: its maps are not read any more.
+    pub fn refuse(&mut self, probe: &str, reason: String) {
+        match probe {
+            "sched" => self.sched = None,
+            "block" => self.block = None,
+            "tasks" => self.tasks = None,
+            _ => self.events = None,
+        }
+        if let Some((_, state)) = self.states.iter_mut().find(|(name, _)| *name == probe) {
+            *state = State::Failed { reason };
+        }
+    }
+}
+
+/// How many CPUs the kernel could have: the number of values of a per-CPU map.
+///
+/// # Errors
+///
+/// If /sys does not say.
+pub fn possible_cpus() -> io::Result<usize> {
+    aya::util::nr_cpus().map_err(|(path, error)| io::Error::new(error.kind(), format!("{path}: {error}")))
+}
+
+/// Loads and attaches whatever of the wanted probes this kernel can run.
+pub fn load(options: &Options<'_>) -> Loaded {
+    match try_load(options) {
+        Ok(loaded) => loaded,
+        Err(reason) => Loaded::nothing(options, &reason),
+    }
+}
+
+fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
+    if options.probes.is_empty() {
+        return Err(String::new());
+    }
+    let cpus = possible_cpus().map_err(|error| error.to_string())?;
+    let types = btf::Btf::open(options.btf).map_err(|error| error.to_string())?;
+    let mut resolved = Resolved::of(&types, options);
+    drop(types);
+    raise_memlock();
+
+    let attach_types = Btf::from_sys_fs().map_err(|error| format!("{}: {error}", btf::KERNEL_BTF))?;
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(&attach_types));
+    for (name, value) in &resolved.words {
+        loader.override_global(name, value, true);
+    }
+    for (name, value) in &resolved.longs {
+        loader.override_global(name, value, true);
+    }
+    let stats_entries = (cpus as u32 * block::Operation::COUNT as u32 * DEVICES).next_power_of_two().min(1 << 18);
+    loader.map_max_entries("BLOCK_STATS", stats_entries);
+    for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
+        probe.maps.iter().for_each(|map| drop(loader.map_max_entries(map, 1)));
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| cannot_load(&error))?;
+
+    let mut loaded = Loaded::nothing(options, "");
+    loaded.maps = ebpf.maps().filter_map(|(_, map)| map_fd(map)?.ok()).collect();
+    for probe in PROBES {
+        if resolved.states[probe.name].is_on()
+            && let Err(reason) = attach(&mut ebpf, probe, &attach_types, &mut loaded)
+        {
+            resolved.states.insert(probe.name, State::Failed { reason });
+        }
+    }
+    drop(attach_types);
+    let on = |name: &str| resolved.states[name].is_on();
+    let take = |ebpf: &mut Ebpf, name: &str| take_map(ebpf, name).map_err(|error| format!("map {name}: {error}"));
+    if on("sched") {
+        loaded.sched = Some(SchedMaps { cpus: PerCpu::new(take(&mut ebpf, "SCHED_CPUS")?, cpus) });
+    }
+    if on("block") {
+        let in_flight = take(&mut ebpf, "BLOCK_IN_FLIGHT")?;
+        loaded.block = Some(BlockMaps {
+            stats: Hash::new(take(&mut ebpf, "BLOCK_STATS")?),
+            in_flight: Mapped::new(&in_flight, block::SETS as usize)
+                .map_err(|error| format!("map BLOCK_IN_FLIGHT: {error}"))?,
+            discards: PerCpu::new(take(&mut ebpf, "BLOCK_DISCARDS")?, cpus),
+        });
+    }
+    if on("events") {
+        let map = ebpf.take_map("EVENTS").ok_or("map EVENTS is missing")?;
+        loaded.events = Some(EventMaps {
+            ring: RingBuf::try_from(map).map_err(|error| format!("map EVENTS: {error}"))?,
+            counts: PerCpu::new(take(&mut ebpf, "EVENT_COUNTS")?, cpus),
+        });
+    }
+    loaded.logger = EbpfLogger::init_with_logger(&mut ebpf, log::logger())
+        .inspect_err(|error| log::warn!("no log of the programs: {error}"))
+        .ok();
+    loaded.states = PROBES.iter().filter_map(|probe| resolved.states.remove_entry(probe.name)).collect();
+    loaded._ebpf = Some(ebpf);
+    release_memory();
+    Ok(loaded)
+}
+
+/// What the object's globals are set to, and which probes can work with them.
+struct Resolved {
+    states: BTreeMap<&'static str, State>,
+    words: BTreeMap<&'static str, u32>,
+    longs: BTreeMap<&'static str, u64>,
+}
+
+impl Resolved {
+    fn of(types: &btf::Btf, options: &Options<'_>) -> Self {
+        let mut words = BTreeMap::new();
+        let mut states = BTreeMap::new();
+        for probe in PROBES {
+            let state = match options.probes.contains(probe.name) {
+                true => resolve(types, probe, &mut words),
+                false => State::Disabled,
+            };
+            states.insert(probe.name, state);
+        }
+        let arguments = |tracepoint| types.arguments(tracepoint).unwrap_or_default();
+        words.insert("SCHED_SWITCH_HAS_STATE", u32::from(arguments("sched_switch").len() > 3));
+        words.insert("BLOCK_ISSUE_ARG", u32::from(arguments("block_rq_issue").len() > 1));
+        words.insert("BLOCK_STATUS_IS_ERRNO", u32::from(arguments("block_rq_complete").get(1) == Some(&Argument::Int)));
+        words.insert("MARK_VICTIM_HAS_TASK", u32::from(arguments("mark_victim").first() == Some(&Argument::Pointer)));
+        // An enum since 6.11; before, the flag had the same number for ten years.
+        words.insert("FLUSH_SEQUENCE_FLAG", 1 << types.enumerator("__RQF_FLUSH_SEQ").unwrap_or(4));
+        let events = states["events"].is_on();
+        let longs = BTreeMap::from([
+            ("SLOW_REQUEST_NS", if events { options.slow_request_ns } else { u64::MAX }),
+            ("LONG_WAIT_NS", if events { options.long_wait_ns } else { u64::MAX }),
+            ("EVENTS_PER_SECOND", if events { options.events_per_second } else { 0 }),
+        ]);
+        Self { states, words, longs }
+    }
+}
+
+/// Finds the fields of one probe. What is absent keeps the object's own value, which says so.
+fn resolve(types: &btf::Btf, probe: &Probe, words: &mut BTreeMap<&'static str, u32>) -> State {
+    let mut lost = BTreeSet::new();
+    let mut groups = BTreeMap::<&str, bool>::new();
+    for Field { global, paths, need } in probe.fields {
+        let offset = paths.iter().find_map(|path| types.offset(path));
+        if let Some(offset) = offset {
+            words.insert(global, offset);
+        }
+        match need {
+            Need::Required if offset.is_none() => {
+                return State::Failed { reason: format!("this kernel has no field {}", paths.join(" or ")) };
+            }
+            Need::Optional(what) if offset.is_none() => drop(lost.insert(format!("{} is missing: {what}", paths[0]))),
+            Need::OneOf(group) => *groups.entry(group).or_default() |= offset.is_some(),
+            _ => {}
+        }
+    }
+    if let Some((group, _)) = groups.iter().find(|(_, found)| !**found) {
+        return State::Failed { reason: format!("this kernel has no field that gives {group}") };
+    }
+    for program in probe.programs {
+        if let Hook::Tracepoint(name) = program.hook
+            && types.arguments(name).is_none()
+        {
+            return State::Failed { reason: format!("this kernel has no tracepoint {name}") };
+        }
+    }
+    State::On { lost: lost.into_iter().collect() }
+}
+
+fn attach(ebpf: &mut Ebpf, probe: &Probe, types: &Btf, loaded: &mut Loaded) -> Result<(), String> {
+    for program in probe.programs {
+        let name = program.name;
+        let found = ebpf.program_mut(name).ok_or_else(|| format!("program {name} is not in the object"))?;
+        match program.hook {
+            Hook::Tracepoint(tracepoint) => {
+                let found: &mut BtfTracePoint = found.try_into().map_err(|error| failed(name, &error))?;
+                found.load(tracepoint, types).map_err(|error| failed(name, &error))?;
+                found.attach().map_err(|error| failed(name, &error))?;
+            }
+            Hook::Iterator(kind) => {
+                let found: &mut Iter = found.try_into().map_err(|error| failed(name, &error))?;
+                found.load(kind, types).map_err(|error| failed(name, &error))?;
+                let fd = found.fd().map_err(|error| failed(name, &error))?;
+                loaded.tasks =
+                    Some(Iterated::new(sys::link_iterator(fd.as_fd()).map_err(|error| failed(name, &error))?));
+            }
+        }
+        let fd = match found_fd(ebpf.program(name)) {
+            Some(fd) => fd.map_err(|error| failed(name, &error))?,
+            None => continue,
+        };
+        loaded.programs.push((name, fd));
+    }
+    Ok(())
+}
+
+fn found_fd(program: Option<&Program>) -> Option<io::Result<OwnedFd>> {
+    let fd = match program? {
+        Program::BtfTracePoint(program) => program.fd(),
+        Program::Iter(program) => program.fd(),
+        _ => return None,
+    };
+    Some(fd.ok()?.as_fd().try_clone_to_owned())
+}
+
+/// The whole chain of causes in one line: the verifier's last words are at its end.
+fn failed(program: &str, error: &dyn std::error::Error) -> String {
+    let mut text = format!("program {program}: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn cannot_load(error: &aya::EbpfError) -> String {
+    let text = failed("object", error);
+    if text.contains("EPERM") || text.contains("not permitted") {
+        format!("{text}; loading programs needs root, or CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)")
+    } else {
+        text
+    }
+}
+
+fn take_map(ebpf: &mut Ebpf, name: &str) -> io::Result<OwnedFd> {
+    let map = ebpf.map(name).ok_or_else(|| io::Error::other("not in the object"))?;
+    map_fd(map).unwrap_or_else(|| Err(io::Error::other("of another type than expected")))
+}
+
+fn map_fd(map: &Map) -> Option<io::Result<OwnedFd>> {
+    match map {
+        Map::Array(data) | Map::HashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => {
+            Some(data.fd().as_fd().try_clone_to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Before 5.11 maps count against the limit of locked memory.
+fn raise_memlock() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: reads the struct. If it is refused, making the maps says so.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) };
+}
+
+/// Type information takes tens of megabytes, once: give them back.
+fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: gives free pages back to the system.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -1,0 +1,284 @@
+//! From the statistics of each device, operation and CPU to [`sample::Block`].
+//!
+//! The kernel's buckets are 32 bits wide and wrap; here they become 64 bits, by differences modulo 2^32. That is exact
+//! as long as less than 2^32 requests of one bucket complete between two readings.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
+
+use monitor_common::{
+    block::{Class, Discard, Error, Key, Operation, Set, SizeClass, Stats},
+    histogram::BUCKETS,
+};
+
+use crate::{
+    histogram::Histogram,
+    host::Disk,
+    kernel::load::BlockMaps,
+    sample::{self, Block, DeviceId, InFlight, Requests},
+};
+
+/// Readings for which a device may be gone before its statistics are removed from the kernel.
+const GONE_READINGS: u32 = 3;
+
+/// Reads the statistics, and remembers what it must from one reading to the next.
+#[derive(Default)]
+pub struct Reader {
+    pairs: BTreeMap<(DeviceId, u8), Pair>,
+    gone: BTreeMap<DeviceId, u32>,
+}
+
+/// One device and operation, over all CPUs.
+#[derive(Default)]
+struct Pair {
+    seen: bool,
+    keys: BTreeSet<u16>,
+    classes: [Class; SizeClass::COUNT],
+    errors: [u64; Error::COUNT],
+    sums: [u64; 3],
+    times: [Wide; 3],
+}
+
+/// Buckets that wrap, made wide.
+struct Wide {
+    /// This reading's sum over the CPUs, modulo 2^32.
+    now: Box<[u32; BUCKETS]>,
+    before: Box<[u32; BUCKETS]>,
+    total: Box<[u64; BUCKETS]>,
+}
+
+impl Default for Wide {
+    fn default() -> Self {
+        Self { now: Box::new([0; BUCKETS]), before: Box::new([0; BUCKETS]), total: Box::new([0; BUCKETS]) }
+    }
+}
+
+impl Wide {
+    fn add(&mut self, buckets: &[u32; BUCKETS]) {
+        for (sum, bucket) in self.now.iter_mut().zip(buckets) {
+            *sum = sum.wrapping_add(*bucket);
+        }
+    }
+
+    fn close(&mut self) {
+        for ((now, before), total) in self.now.iter_mut().zip(self.before.iter_mut()).zip(self.total.iter_mut()) {
+            *total += u64::from(now.wrapping_sub(*before));
+            *before = *now;
+        }
+    }
+}
+
+impl Pair {
+    fn begin(&mut self) {
+        self.seen = false;
+        self.classes = Default::default();
+        self.errors = Default::default();
+        self.sums = Default::default();
+        self.times.iter_mut().for_each(|wide| wide.now.fill(0));
+    }
+
+    fn add(&mut self, cpu: u16, stats: &Stats) {
+        self.seen = true;
+        self.keys.insert(cpu);
+        for (sum, class) in self.classes.iter_mut().zip(&stats.classes) {
+            sum.requests += class.requests;
+            sum.bytes += class.bytes;
+            sum.timed += class.timed;
+            sum.queue_ns += class.queue_ns;
+            sum.device_ns += class.device_ns;
+        }
+        self.errors.iter_mut().zip(&stats.errors).for_each(|(sum, errors)| *sum += errors);
+        self.sums.iter_mut().zip([stats.queue_ns, stats.device_ns, stats.total_ns]).for_each(|(sum, ns)| *sum += ns);
+        self.times.iter_mut().zip([&stats.queue, &stats.device, &stats.total]).for_each(|(wide, raw)| wide.add(raw));
+    }
+
+    fn publish(&self, device: DeviceId, operation: u8) -> Requests {
+        let class = |class: &Class| sample::Class {
+            requests: class.requests,
+            bytes: class.bytes,
+            timed: class.timed,
+            queue_ns: class.queue_ns,
+            device_ns: class.device_ns,
+        };
+        let [queue, device_time, total] =
+            [0, 1, 2].map(|i: usize| Histogram::from_buckets(&self.times[i].total, self.sums[i]));
+        Requests {
+            device,
+            operation,
+            classes: std::array::from_fn(|i| class(&self.classes[i])),
+            errors: self.errors,
+            queue,
+            device_time,
+            total,
+        }
+    }
+}
+
+/// The parts of the kernel's `dev_t`.
+pub fn device_id(device: u32) -> DeviceId {
+    DeviceId { major: device >> 20, minor: device & 0xf_ffff }
+}
+
+impl Reader {
+    /// Reads everything. `disks` are those that exist now; `now` is `CLOCK_MONOTONIC` in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says to the reading.
+    pub fn read(&mut self, maps: &mut BlockMaps, disks: &BTreeMap<DeviceId, Disk>, now: u64) -> io::Result<Block> {
+        self.pairs.values_mut().for_each(Pair::begin);
+        maps.stats.for_each(|key, stats| {
+            self.pairs.entry((device_id(key.device), key.operation)).or_default().add(key.cpu, stats);
+        })?;
+        let mut discards = [0; Discard::COUNT];
+        for cpu in maps.discards.read()? {
+            discards.iter_mut().zip(cpu.0).for_each(|(sum, discarded)| *sum += discarded);
+        }
+        for gone in self.gone(disks) {
+            self.remove(maps, gone)?;
+        }
+        Ok(Block { requests: self.publish(), in_flight: in_flight(maps.in_flight.iter(), disks, now), discards })
+    }
+
+    fn publish(&mut self) -> Vec<Requests> {
+        self.pairs
+            .iter_mut()
+            .filter(|(_, pair)| pair.seen)
+            .map(|((device, operation), pair)| {
+                pair.times.iter_mut().for_each(Wide::close);
+                pair.publish(*device, *operation)
+            })
+            .collect()
+    }
+
+    /// Devices that have been away for long enough.
+    fn gone(&mut self, disks: &BTreeMap<DeviceId, Disk>) -> Vec<DeviceId> {
+        if disks.is_empty() {
+            // /sys could not be read: that says nothing about the devices.
+            return Vec::new();
+        }
+        let away: BTreeSet<_> =
+            self.pairs.keys().map(|(device, _)| *device).filter(|device| !disks.contains_key(device)).collect();
+        self.gone.retain(|device, _| away.contains(device));
+        away.into_iter()
+            .filter(|device| {
+                let readings = self.gone.entry(*device).or_default();
+                *readings += 1;
+                *readings > GONE_READINGS
+            })
+            .collect()
+    }
+
+    fn remove(&mut self, maps: &BlockMaps, gone: DeviceId) -> io::Result<()> {
+        for operation in 0..Operation::COUNT as u8 {
+            for cpu in self.pairs.remove(&(gone, operation)).map(|pair| pair.keys).into_iter().flatten() {
+                let device = gone.major << 20 | gone.minor;
+                maps.stats.remove(&Key { device, cpu, operation, padding: 0 })?;
+            }
+        }
+        self.gone.remove(&gone);
+        Ok(())
+    }
+}
+
+/// What is in flight, by device. A slot can be stale, if its request ended without a completion (a device torn out):
+/// one whose device is gone, or has nothing in flight by the kernel's own count, is not believed.
+fn in_flight(sets: impl Iterator<Item = Set>, disks: &BTreeMap<DeviceId, Disk>, now: u64) -> Vec<InFlight> {
+    let mut devices = BTreeMap::<DeviceId, InFlight>::new();
+    for slot in sets.flat_map(|set| set.slots).filter(|slot| slot.request != 0 && slot.start_ns != 0) {
+        let device = device_id(slot.device);
+        let believed = disks.is_empty()
+            || disks
+                .get(&device)
+                .is_some_and(|disk| !disk.iostats || disk.stats.is_none_or(|stats| stats.in_flight > 0));
+        if believed {
+            let entry = devices.entry(device).or_insert(InFlight { device, requests: 0, oldest_ns: 0 });
+            entry.requests += 1;
+            entry.oldest_ns = entry.oldest_ns.max(now.saturating_sub(slot.start_ns));
+        }
+    }
+    devices.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Diskstats;
+    use monitor_common::block::{Slot, WAYS};
+
+    const SDA: DeviceId = DeviceId { major: 8, minor: 0 };
+
+    fn stats(count: u32) -> Stats {
+        // SAFETY: integers only.
+        let mut stats: Stats = unsafe { std::mem::zeroed() };
+        stats.queue[100] = count;
+        stats.device[101] = count;
+        stats.total[102] = count;
+        stats
+    }
+
+    fn one_reading(reader: &mut Reader, cpus: &[Stats]) -> Requests {
+        reader.pairs.values_mut().for_each(Pair::begin);
+        for (cpu, stats) in (0..).zip(cpus) {
+            reader.pairs.entry((SDA, 0)).or_default().add(cpu, stats);
+        }
+        reader.publish().remove(0)
+    }
+
+    #[test]
+    fn buckets_that_wrap_go_on_growing() {
+        let mut reader = Reader::default();
+        one_reading(&mut reader, &[stats(u32::MAX - 1), stats(5)]);
+        let requests = one_reading(&mut reader, &[stats(3), stats(7)]);
+        // The first CPU went on by 5 past the end, the second by 2.
+        assert_eq!(requests.queue.count(), u64::from(u32::MAX - 1).wrapping_add(5) % (1 << 32) + 7);
+        assert_eq!(requests.device_time.count(), requests.total.count());
+    }
+
+    #[test]
+    fn a_pair_that_was_not_seen_is_not_told() {
+        let mut reader = Reader::default();
+        one_reading(&mut reader, &[stats(1)]);
+        reader.pairs.values_mut().for_each(Pair::begin);
+        assert!(reader.publish().is_empty());
+    }
+
+    #[test]
+    fn a_device_is_gone_only_after_some_readings_without_it() {
+        let mut reader = Reader::default();
+        one_reading(&mut reader, &[stats(1)]);
+        let others = BTreeMap::from([(DeviceId { major: 9, minor: 9 }, Disk::default())]);
+        for _ in 0..GONE_READINGS {
+            assert!(reader.gone(&others).is_empty());
+        }
+        assert_eq!(reader.gone(&others), [SDA]);
+        assert!(reader.gone(&BTreeMap::new()).is_empty(), "no disks at all means that they could not be read");
+    }
+
+    #[test]
+    fn the_oldest_in_flight_is_told_and_stale_slots_are_not_believed() {
+        let slot = |minor: u32, start_ns| Slot {
+            request: 1,
+            start_ns,
+            issue_ns: start_ns,
+            device: 8 << 20 | minor,
+            bytes: 0,
+            pid: 0,
+            flags: 0,
+        };
+        let sets = [
+            Set { slots: [slot(0, 700), slot(0, 400), slot(16, 100), slot(0, 0)] },
+            Set { slots: [slot(32, 100); WAYS] },
+        ];
+        let disk = |in_flight| Disk {
+            iostats: true,
+            stats: Some(Diskstats { in_flight, ..Diskstats::default() }),
+            ..Disk::default()
+        };
+        let disks = BTreeMap::from([(SDA, disk(2)), (DeviceId { major: 8, minor: 16 }, disk(0))]);
+        let found = in_flight(sets.into_iter(), &disks, 1_000);
+        assert_eq!(found, [InFlight { device: SDA, requests: 2, oldest_ns: 600 }]);
+    }
+}

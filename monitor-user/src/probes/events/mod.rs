@@ -1,0 +1,17 @@
+//! `events`: rare things, one by one: a request that failed or was slow, a task killed for want of memory. Long waits
+//! for the CPU join them here, though they come with the values of [`super::sched`].
+//!
+//! The program is in `monitor-ebpf/src/events.rs`, the record in [`monitor_common::events`].
+
+pub mod reader;
+
+use super::{Hook, Probe, Program, required};
+
+/// See the module.
+pub const PROBE: Probe = Probe {
+    name: "events",
+    yields: "the log's lines about single requests, waits and killed tasks",
+    programs: &[Program { name: "mark_victim", hook: Hook::Tracepoint("mark_victim") }],
+    fields: &[required("TASK_PID", &["task_struct.pid"]), required("TASK_COMM", &["task_struct.comm"])],
+    maps: &[],
+};
