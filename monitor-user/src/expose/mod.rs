@@ -1,0 +1,36 @@
+//! What others see: `/metrics`, the landing page, the API for the latest window, and the reference of the metrics.
+//!
+//! In: every [`crate::status::Snapshot`] from a `tokio::sync::watch` channel. Out: HTTP.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`budget`] | which series there are, within the limit |
+//! | [`collector`] | series from the definitions, as text |
+//! | [`server`] | the HTTP server |
+//! | [`reference`] | `docs/METRICS.md` |
+
+pub mod budget;
+pub mod collector;
+mod host;
+mod own;
+pub mod reference;
+pub mod server;
+#[cfg(test)]
+mod testing;
+
+use crate::{metric::Metric, probes};
+
+/// Every metric there is, by where it comes from. The last metric of the last section counts the series before it.
+pub const SECTIONS: &[(&str, &[Metric])] = &[
+    ("The scheduler", probes::sched::METRICS),
+    ("Block requests", probes::block::METRICS),
+    ("Tasks", probes::tasks::METRICS),
+    ("Events", probes::events::METRICS),
+    ("The node, from /proc and /sys", host::METRICS),
+    ("The agent itself", own::METRICS),
+];
+
+/// Every metric there is.
+pub fn metrics() -> impl Iterator<Item = &'static Metric> {
+    SECTIONS.iter().flat_map(|(_, metrics)| metrics.iter())
+}
