@@ -221,7 +221,7 @@ pub fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 
-fn classic(histogram: &Histogram) -> [u64; CLASSIC] {
+pub(crate) fn classic(histogram: &Histogram) -> [u64; CLASSIC] {
     const FIRST: usize = (FIRST_EXPONENT - MIN_EXPONENT) as usize * PER_POWER;
     let mut counts = [0; CLASSIC];
     for (bucket, count) in histogram.iter() {
