@@ -15,6 +15,7 @@ mod host;
 mod own;
 pub mod reference;
 pub mod server;
+mod storage;
 #[cfg(test)]
 mod testing;
 
@@ -26,7 +27,8 @@ pub const SECTIONS: &[(&str, &[Metric])] = &[
     ("Block requests", probes::block::METRICS),
     ("Tasks", probes::tasks::METRICS),
     ("Events", probes::events::METRICS),
-    ("The node, from /proc and /sys", host::METRICS),
+    ("The node", host::METRICS),
+    ("Filesystems and disks", storage::METRICS),
     ("The agent itself", own::METRICS),
 ];
 

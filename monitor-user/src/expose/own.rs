@@ -18,7 +18,8 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_probe_state",
         kind: Kind::Gauge,
-        help: "1 if the probe measures, 0 if it is off; reason says why, or what it does without, and is empty if nothing is missing.",
+        help: "1 if the probe measures, 0 if it is off; reason says why, or what it does without, and is empty if \
+               nothing is missing.",
         labels: &["probe", "reason"],
         collect: |view, out| {
             for probe in &view.snapshot.status.probes {
@@ -92,7 +93,8 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_scrapes_total",
         kind: Kind::Counter,
-        help: "Scrapes answered before this one was rendered. One rendering serves all scrapes between two collections.",
+        help: "Scrapes answered before this one was rendered. One rendering serves all scrapes between two \
+               collections.",
         labels: &[],
         collect: |view, out| out.value(&[], view.exposition.scrapes as f64),
     },
@@ -106,7 +108,8 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_series_dropped",
         kind: Kind::Gauge,
-        help: "Series left out of this scrape: filesystems and disk infos beyond their share. Counters are never left out but added up in other.",
+        help: "Series left out of this scrape: filesystems and disk infos beyond their share. Counters are never \
+               left out but added up in other.",
         labels: &[],
         collect: |view, out| out.value(&[], view.exposition.dropped as f64),
     },

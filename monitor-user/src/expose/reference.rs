@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use crate::metric::{Kind, Metric};
 
-use super::{
-    SECTIONS,
-    budget::MIN_SERIES,
-};
+use super::{SECTIONS, budget::MIN_SERIES};
 
 /// The page, in Markdown.
 pub fn page() -> String {

@@ -12,6 +12,7 @@ use crate::{
     host::{Class as DiskClass, CpuModes, Disk, Diskstats, Filesystem, Host, Memory, Network, Pressure, Space},
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
     status::{ProbeState, Program, Snapshot, Status},
+    window::{self, Device, Operation as DeviceOperation, Times, Window},
 };
 
 /// The disk with this number.
@@ -69,7 +70,13 @@ pub fn cpu(n: u64) -> Cpu {
 
 /// An interface that has moved `n` packets.
 pub fn network(n: u64) -> Network {
-    Network { receive_bytes: n * 100, receive_packets: n, transmit_bytes: n * 50, transmit_packets: n, ..Network::default() }
+    Network {
+        receive_bytes: n * 100,
+        receive_packets: n,
+        transmit_bytes: n * 50,
+        transmit_packets: n,
+        ..Network::default()
+    }
 }
 
 /// A disk of the host.
@@ -141,8 +148,7 @@ fn host() -> Host {
 
 fn status() -> Status {
     let probe = |name: &str, on, reason: &str| ProbeState { name: name.into(), on, reason: reason.into() };
-    let program =
-        |name: &str, runs| Program { name: name.into(), runs, run_ns: runs.map(|n| n * 60), missed: Some(0) };
+    let program = |name: &str, runs| Program { name: name.into(), runs, run_ns: runs.map(|n| n * 60), missed: Some(0) };
     Status {
         version: "0.1.0".into(),
         probes: vec![probe("sched", true, ""), probe("block", false, "the field request.start_time_ns is missing")],
@@ -152,5 +158,52 @@ fn status() -> Status {
         programs: vec![program("sched_switch", Some(1000)), program("block_rq_complete", None)],
         collection_ns: Some(350_000),
         collections_failed: 1,
+    }
+}
+
+/// A window with one disk: 42 % busy, waits of 120 µs, requests of 3.5 ms.
+pub fn window() -> Window {
+    let times = |p99| Times { count: 100, sum: 1.0, mean: p99 / 2.0, p99, ..Times::default() };
+    let operation = DeviceOperation {
+        operation: Operation::Read.name().into(),
+        requests: 100,
+        requests_per_second: 100.0,
+        bytes_per_second: 4e6,
+        mean_time: Some(0.0035),
+        queue: Some(times(0.001)),
+        device_time: Some(times(0.004)),
+        total: Some(times(0.005)),
+        errors: BTreeMap::new(),
+        classes: Vec::new(),
+    };
+    let device = Device {
+        device: disk_id(0),
+        name: "sd0".into(),
+        class: DiskClass::Ssd,
+        source: window::Source::Requests,
+        in_flight: 1,
+        oldest: None,
+        operations: vec![operation],
+    };
+    Window {
+        end_realtime_ns: 1_700_000_000_000_000_000,
+        seconds: 1.0,
+        sched: Some(window::Sched {
+            utilization: Some(0.42),
+            switches_per_second: 1000.0,
+            preemptions_per_second: 10.0,
+            wait: Some(times(0.000_12)),
+            cpus: Vec::new(),
+            discards: 0,
+        }),
+        block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0 }),
+        tasks: None,
+        events: None,
+        cpu_modes: None,
+        pressure: BTreeMap::new(),
+        networks: BTreeMap::new(),
+        memory: None,
+        load: None,
+        filesystems: Vec::new(),
     }
 }

@@ -92,9 +92,8 @@ impl Totals for Diskstats {
 
     /// Times are left out: the kernel prints them as 32-bit milliseconds, which wrap after 49 days.
     fn went_back(&self, before: &Self) -> bool {
-        let lower = |now: &DiskOperation, before: &DiskOperation| {
-            now.requests < before.requests || now.bytes < before.bytes
-        };
+        let lower =
+            |now: &DiskOperation, before: &DiskOperation| now.requests < before.requests || now.bytes < before.bytes;
         lower(&self.read, &before.read)
             || lower(&self.write, &before.write)
             || lower(&self.discard, &before.discard)

@@ -1,8 +1,6 @@
 //! How the budget is shared out: by what there is when the agent begins, with the rest for what comes later.
 
-use crate::{
-    status::Snapshot,
-};
+use crate::status::Snapshot;
 
 use super::{CPU_SERIES, DISKSTATS_SERIES, FILESYSTEM_SERIES, NETWORK_SERIES, NODE_SERIES, devices};
 

@@ -104,16 +104,40 @@ impl Truth {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Work { disk: u32, operation: usize, size: usize, count: u64 },
-    Fail { disk: u32, operation: usize, error: usize },
-    Vanish { disk: u32 },
+    Work {
+        disk: u32,
+        operation: usize,
+        size: usize,
+        count: u64,
+    },
+    Fail {
+        disk: u32,
+        operation: usize,
+        error: usize,
+    },
+    Vanish {
+        disk: u32,
+    },
     /// Another disk under the same number, between two samples.
-    Replace { disk: u32, count: u64 },
+    Replace {
+        disk: u32,
+        count: u64,
+    },
     /// /sys has the disk no more, its statistics are still there.
-    Unplug { disk: u32 },
-    Cpu { cpu: u32, work: u64 },
-    Traffic { interface: u32, packets: u64 },
-    InterfaceLeaves { interface: u32 },
+    Unplug {
+        disk: u32,
+    },
+    Cpu {
+        cpu: u32,
+        work: u64,
+    },
+    Traffic {
+        interface: u32,
+        packets: u64,
+    },
+    InterfaceLeaves {
+        interface: u32,
+    },
     NoHost,
     NoProbes,
 }
@@ -279,7 +303,9 @@ fn crowd(cpus: u32, disks: u32) -> (usize, usize) {
     let (own, full) = exposition.own_devices();
     let own_cpus = found.keys().filter(|(name, cpu)| name == "kpulse_cpu_busy_seconds_total" && cpu[0] != OTHER);
     let own_cpus = own_cpus.count();
-    println!("{cpus} CPUs, {disks} disks: {series} series, of their own {own_cpus} CPUs and {own} disks, {full} with histograms");
+    println!(
+        "{cpus} CPUs, {disks} disks: {series} series, of their own {own_cpus} CPUs and {own} disks, {full} with histograms"
+    );
     assert!(series <= 2000, "{series}");
     (own, full)
 }
