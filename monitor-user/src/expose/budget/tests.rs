@@ -138,6 +138,10 @@ enum Step {
     InterfaceLeaves {
         interface: u32,
     },
+    InterfaceReplaced {
+        interface: u32,
+        packets: u64,
+    },
     NoHost,
     NoProbes,
 }
@@ -155,6 +159,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u32..120, 1u64..1000).prop_map(|(cpu, work)| Step::Cpu { cpu, work }),
         3 => (0u32..40, 1u64..1000).prop_map(|(interface, packets)| Step::Traffic { interface, packets }),
         1 => (0u32..40).prop_map(|interface| Step::InterfaceLeaves { interface }),
+        1 => (0u32..40, 0u64..500).prop_map(|(interface, packets)| Step::InterfaceReplaced { interface, packets }),
         1 => Just(Step::NoHost),
         1 => Just(Step::NoProbes),
     ]
@@ -228,7 +233,19 @@ impl World {
                 self.networks.remove(&name);
                 self.gone_networks.extend(self.seen_networks.get(&name));
             }
-            Step::Traffic { .. } | Step::InterfaceLeaves { .. } | Step::NoHost | Step::NoProbes => {}
+            Step::InterfaceReplaced { interface, packets } if !self.left_networks.contains(&interface) => {
+                let name = format!("veth{interface}");
+                if let Some(&seen) = self.seen_networks.get(&name).filter(|seen| **seen > packets) {
+                    self.left_networks.push(interface);
+                    self.gone_networks.push(seen);
+                    self.networks.insert(name, packets);
+                }
+            }
+            Step::Traffic { .. }
+            | Step::InterfaceLeaves { .. }
+            | Step::InterfaceReplaced { .. }
+            | Step::NoHost
+            | Step::NoProbes => {}
         }
     }
 
