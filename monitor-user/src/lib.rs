@@ -6,6 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`device`] | a block device's number |
 //! | [`histogram`] | the one histogram: difference, merge, quantiles |
 //! | [`host`] | /proc, /sys and cgroupfs, read from a root directory |
 //! | [`kernel`] | where fields are, loading, attaching, reading maps: the only module that uses aya |
@@ -26,6 +27,7 @@ pub mod agreement;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod device;
 pub mod expose;
 pub mod histogram;
 pub mod host;

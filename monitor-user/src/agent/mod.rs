@@ -18,7 +18,6 @@ use tokio::{
 
 use crate::{
     agreement::Totals,
-    cli::Settings,
     collect::Collector,
     config::{self, Config, Sources},
     expose::server,
@@ -70,14 +69,13 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Loads and attaches the programs.
-    pub fn new(settings: &Settings) -> Self {
-        let config = settings.loaded.config.clone();
+    /// Loads and attaches the programs. `sources` are where `config` came from, to load it again.
+    pub fn new(config: Config, sources: Sources, log: LogHandle) -> Self {
         Self {
             collector: Collector::new(&config),
             config,
-            sources: settings.sources.clone(),
-            log: settings.log.clone(),
+            sources,
+            log,
             own: SelfStats::new(),
             publish: watch::Sender::new(None),
             failed: 0,
