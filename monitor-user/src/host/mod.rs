@@ -1,11 +1,50 @@
 //! /proc, /sys and cgroupfs, read from a root directory so that every reader runs on fixtures.
 //!
-//! A part that could not be read is absent from [`Host`], not zero, and named in [`Host::failures`].
+//! A part that could not be read is absent from [`Host`], not zero, and named in [`Host::failures`]. What the kernel does
+//! not offer is absent too, but named in [`Host::unsupported`]: nobody has to act on it.
+//!
+//! # Layout
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`reader`] | [`Reader`]: one call, one [`Host`]; the cadence of each part |
+//! | `file` | a file that stays open and is read again and again |
+//! | `stat`, `meminfo`, `uptime`, `pressure`, `network`, `diskstats`, `cpu_list`, `mounts` | a file format each: text in, values out |
+//! | `disks` | names, classes and abilities of disks, from /sys/block |
+//! | `filesystems`, `space` | which filesystems are shown, and how full they are, without ever waiting for one |
+//! | [`cgroups`] | the path of a cgroup by its number |
+//! | [`self_stats`] | what this process itself uses |
+
+pub mod cgroups;
+mod cpu_list;
+mod disk_keys;
+mod disks;
+mod diskstats;
+mod file;
+mod filesystems;
+mod meminfo;
+mod mounts;
+mod network;
+mod pressure;
+pub mod reader;
+pub mod self_stats;
+mod space;
+mod stat;
+#[cfg(test)]
+mod testing;
+mod uptime;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    cgroups::Cgroups,
+    cpu_list::parse_cpu_list,
+    disks::device_name,
+    reader::{Options, Reader, Roots},
+    stat::hz,
+};
 use crate::sample::DeviceId;
 
 /// What /proc and /sys say about a node at one instant. Counters are cumulative since boot.
@@ -19,7 +58,7 @@ pub struct Host {
     pub boot_id: Option<String>,
     /// /proc/uptime in nanoseconds.
     pub uptime_ns: Option<u64>,
-    /// How many CPUs are online.
+    /// Which CPUs are online, in order.
     pub online_cpus: Option<Vec<u32>>,
     /// CPU time by mode, of all CPUs. Sampled by the kernel at its tick on most machines.
     pub cpu_modes: Option<CpuModes>,
@@ -36,9 +75,13 @@ pub struct Host {
     /// Network interfaces, by name.
     pub networks: BTreeMap<String, Network>,
     /// Whole disks, by number.
+    #[serde(with = "disk_keys")]
     pub disks: BTreeMap<DeviceId, Disk>,
-    /// What could not be read: the part's name and why.
+    /// What could not be read: the part's name, and the path and why.
     pub failures: BTreeMap<String, String>,
+    /// What this kernel does not offer: the part's name, and how to get it.
+    #[serde(default)]
+    pub unsupported: BTreeMap<String, String>,
 }
 
 /// CPU time by mode in nanoseconds, from /proc/stat. Guest time is in `user` and `nice`, as the kernel counts it.

@@ -3,6 +3,7 @@
 //! - [`btf`]: offsets and tracepoint arguments from the running kernel's own type information
 //! - [`load`]: sets them, loads each probe's programs, attaches them
 //! - [`maps`]: whole maps in one system call, or none
+//! - [`prime`]: makes every CPU switch once
 //! - [`sys`]: the few `bpf()` calls that aya does not offer
 //!
 //! In: [`crate::probes`], which say what each probe needs. Out: [`load::Loaded`], with the maps that the probes' readers read.
@@ -10,4 +11,5 @@
 pub mod btf;
 pub mod load;
 pub mod maps;
+pub mod prime;
 pub mod sys;
