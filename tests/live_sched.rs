@@ -16,7 +16,7 @@ use tests::{
     clock,
     cpu::{self, Charged},
     guard::{Restored, Running, fork},
-    load::{Duty, DutyCycle, Messages},
+    load::{Duty, DutyCycle, Messages, PingPong},
     probes, root_or_skip,
     skip::{self, alone},
     tool_or_skip,
@@ -98,7 +98,7 @@ fn the_waits_of_perf_bench_messaging_add_up_to_the_kernels_run_delay() {
     for threads in [None, Some("-t")] {
         let load = || {
             let mut command = Command::new("perf");
-            command.args(["bench", "sched", "messaging", "-g", "4", "-l", "500"]).args(threads).stdout(Stdio::null());
+            command.args(["bench", "sched", "messaging", "-g", "4", "-l", "1500"]).args(threads).stdout(Stdio::null());
             let status = Running::start(&mut command).0.wait().unwrap();
             assert!(status.success(), "perf bench: {status}");
         };
@@ -118,7 +118,7 @@ fn the_switches_are_the_kernels_own_count() {
     root_or_skip!("the_switches_are_the_kernels_own_count");
     let _alone = alone();
     let mut probe = Probe::load();
-    let _messages = Messages::start(2, None);
+    let _load = PingPong::start(cpu::online()[0] as usize);
     let mut bracketed = || {
         let first = cpu::context_switches();
         let (_, sched) = probe.read();
@@ -132,7 +132,7 @@ fn the_switches_are_the_kernels_own_count() {
     let (least, most) = (after.0 - before.2, after.2 - before.0);
     let counted = after.1 - before.1;
     println!("switches: kpulse {counted}, kernel {least} to {most}");
-    assert!(least > 1_000, "the load did not switch");
+    assert!(least > 20_000, "the load did not switch");
     let (least, most, counted) = (least as f64, most as f64, counted as f64);
     assert!(counted >= least * 0.999 && counted <= most * 1.001, "{counted} is not within 0.1 % of {least} to {most}");
 }
@@ -219,19 +219,23 @@ fn utilisation_is_what_a_loop_of_known_duty_cycle_used() {
         let name =
             format!("{:.1} of {} ms (+{})", duty.busy_ns as f64 / MS as f64, duty.period_ns / MS, duty.phase_ns / MS);
         let known = 100.0 * duty.busy_ns as f64 / duty.period_ns as f64;
-        // A machine that is itself a guest may be held up just then; nothing is known of a time that was taken away.
-        let disturbed = |seen: &Utilisation| seen.stolen > 1.0 || (seen.alone - known).abs() > TOLERANCE;
+        // The least disturbed of three attempts: the machine may be a guest that is held up, and others may use the CPU
+        // too. Their time is in the truth, but then it is another than the loop's.
+        let disturbance = |seen: &Utilisation| seen.stolen + (seen.charged - known).abs();
         let mut seen = measure(on, duty, 1_200 * MS, &mut probe, &charged);
-        for _ in 0..4 {
-            if !disturbed(&seen) {
+        for _ in 0..2 {
+            if disturbance(&seen) < TOLERANCE {
                 break;
             }
-            seen = measure(on, duty, 1_200 * MS, &mut probe, &charged);
+            let again = measure(on, duty, 1_200 * MS, &mut probe, &charged);
+            if disturbance(&again) < disturbance(&seen) {
+                seen = again;
+            }
         }
         let Utilisation { kpulse, charged, alone, stolen, sampled, not_idle, covered } = seen;
         println!("| {name} | {charged:.2} | {alone:.2} | {stolen:.2} | {kpulse:.2} | {sampled:.2} | {not_idle:.2} |");
-        assert!(!disturbed(&seen), "{name}: no undisturbed attempt in five: {seen:?}");
         assert!((covered - 100.0).abs() < 0.1, "{name}: busy and idle are not all the time: {seen:?}");
+        // The kernel takes stolen time out of what it charges, and does not say whether a task or the idle loop lost it.
         let truth = charged - TOLERANCE..=charged + stolen + TOLERANCE;
         assert!(truth.contains(&kpulse), "{name}: not within {TOLERANCE} points: {seen:?}");
     }

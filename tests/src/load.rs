@@ -61,7 +61,8 @@ impl DutyCycle {
                 if duty.busy_ns < duty.period_ns {
                     clock::sleep_until(begin);
                 }
-                while clock::monotonic() < begin + duty.busy_ns && !stopped.load(Relaxed) {}
+                let end = clock::monotonic() + duty.busy_ns;
+                while clock::monotonic() < end && !stopped.load(Relaxed) {}
                 begin += duty.period_ns;
             }
         });
@@ -125,5 +126,35 @@ impl Messages {
             }
         }
         Self { _threads: all }
+    }
+}
+
+/// Two threads on one CPU that wake each other: as many switches as the CPU can make.
+pub struct PingPong {
+    _threads: Threads,
+}
+
+impl PingPong {
+    /// Begins, on one CPU.
+    ///
+    /// # Panics
+    ///
+    /// If the sockets cannot be made.
+    pub fn start(on: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut first, mut second) = UnixStream::pair().expect("a pair of sockets");
+        let stopped = stop.clone();
+        let threads = vec![
+            thread::spawn(move || {
+                cpu::pin(on);
+                // Ends by closing its socket, which ends the other.
+                while !stopped.load(Relaxed) && first.write_all(&[0]).is_ok() && first.read_exact(&mut [0]).is_ok() {}
+            }),
+            thread::spawn(move || {
+                cpu::pin(on);
+                while second.read_exact(&mut [0]).is_ok() && second.write_all(&[0]).is_ok() {}
+            }),
+        ];
+        Self { _threads: Threads { stop, threads } }
     }
 }
