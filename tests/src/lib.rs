@@ -8,6 +8,7 @@
 //! - [`exits`]: the books of tasks that end, which /proc forgets
 //! - [`load`]: duty cycles and message passing
 //! - [`probes`]: kpulse's own programs, loaded for one test
+//! - [`reference`]: the programs that kpulse is compared with
 
 pub mod clock;
 pub mod cpu;
@@ -16,5 +17,6 @@ pub mod guard;
 pub mod load;
 pub mod probes;
 pub mod proc;
+pub mod reference;
 pub mod skip;
 pub mod wait;
