@@ -246,7 +246,9 @@ fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
     let stats_entries = (cpus as u32 * block::Operation::COUNT as u32 * DEVICES).next_power_of_two().min(1 << 18);
     loader.map_max_entries("BLOCK_STATS", stats_entries);
     for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
-        probe.maps.iter().for_each(|map| drop(loader.map_max_entries(map, 1)));
+        for map in probe.maps {
+            loader.map_max_entries(map, 1);
+        }
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| cannot_load(&error))?;
 
