@@ -16,8 +16,11 @@
 //! | [`status`] | the agent's own figures |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`table`] | a window as a person reads it |
-//! | [`config`], [`log`], [`cli`] | every key once; the log; the commands |
+//! | [`config`], [`log`] | every key once; the log |
+//! | [`agent`] | the daemon |
+//! | [`cli`] | the commands |
 
+pub mod agent;
 pub mod cli;
 pub mod collect;
 pub mod config;

@@ -21,6 +21,8 @@ pub struct Snapshot {
 pub struct Status {
     /// The agent's version.
     pub version: String,
+    /// The time between two collections in nanoseconds: ten of them without a new one, and the figures are stale.
+    pub interval_ns: u64,
     /// Each probe, on or off.
     pub probes: Vec<ProbeState>,
     /// CPU time of the agent's process in nanoseconds, the programs in the kernel not included.

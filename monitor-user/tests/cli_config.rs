@@ -63,7 +63,7 @@ fn everything_wrong_with_a_file_is_said_at_once() {
         "kpulse.toml:3:1: unknown key \"intervall\": did you mean \"interval\"?\n\
          kpulse.toml:4:12: interval: expected a duration from 100ms to 1h, such as \"1s\"; found 5: write a string with a \
          unit: us, ms, s, m or h\n\
-         kpulse.toml:6:14: metrics.max_series: expected a whole number from 200 to 1000000; found 10\n"
+         kpulse.toml:6:14: metrics.max_series: expected a whole number from 1000 to 1000000; found 10\n"
     );
 }
 

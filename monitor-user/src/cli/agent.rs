@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{ArgMatches, Command};
 
 use super::{Settings, all_keys, with_settings};
+use crate::agent::{self, Agent};
 
 /// Its flags.
 pub fn command() -> Command {
@@ -17,11 +18,16 @@ pub fn command() -> Command {
     )
 }
 
-/// Runs it.
+/// Runs it until it is told to end.
 ///
 /// # Errors
 ///
-/// Always, so far.
-pub fn run(_settings: &Settings, _args: &ArgMatches) -> Result<ExitCode> {
-    bail!("not built yet")
+/// If it cannot listen where it should.
+pub fn run(settings: &Settings, _args: &ArgMatches) -> Result<ExitCode> {
+    let runtime = agent::runtime()?;
+    runtime.block_on(async {
+        let listener = agent::listen(settings.loaded.config.listen).await?;
+        Agent::new(settings).run(listener).await
+    })?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -266,7 +266,7 @@ pub(super) mod tests {
         let set = |name, text| Key::find(name).unwrap().set(&mut Config::default(), Given::Text(text));
         for (name, good, bad) in [
             ("interval", ["100ms", "1h"], ["99ms", "1h1us"]),
-            ("metrics.max_series", ["200", "1000000"], ["199", "1000001"]),
+            ("metrics.max_series", ["1000", "1000000"], ["999", "1000001"]),
             ("events.long_wait", ["1us", "off"], ["0s", "Off"]),
         ] {
             assert!(good.iter().all(|text| set(name, text).is_ok()), "{name}");
@@ -290,7 +290,7 @@ pub(super) mod tests {
             Kind::Address(_) => "[::1]:1",
             Kind::Directory(_) | Kind::File(_) => "/else where/\"é\\",
             Kind::Switch(_) => "false",
-            Kind::Number(..) => "777",
+            Kind::Number(..) => "1000",
             Kind::Duration(..) => "2s500ms",
             Kind::Threshold(..) => "off",
             Kind::Level(_) => "debug",

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Key, Kind};
+use crate::expose::budget::MIN_SERIES;
 
 const US: Duration = Duration::from_micros(1);
 const MS: Duration = Duration::from_millis(1);
@@ -26,7 +27,7 @@ pub static KEYS: &[Key] = &[
         "the least severe messages that are logged"),
     key("log.format", "human", Kind::Format(|c| &mut c.log.format), RESTART,
         "log lines for people, or one JSON object a line"),
-    key("metrics.max_series", "2000", Kind::Number(200..=1_000_000, |c| &mut c.metrics.max_series), RELOAD,
+    key("metrics.max_series", "2000", Kind::Number(MIN_SERIES..=1_000_000, |c| &mut c.metrics.max_series), RESTART,
         "the most series on the metrics page; what does not fit is summed up as \"other\""),
     key("metrics.clients", "64", Kind::Number(1..=10_000, |c| &mut c.metrics.clients), RESTART,
         "the most HTTP connections at once"),
@@ -52,9 +53,9 @@ pub static KEYS: &[Key] = &[
         "where sysfs is mounted"),
     key("host.root", "/", Kind::Directory(|c| &mut c.host.root), RESTART,
         "the directory under which the host's mount points are: in a container, where / of the host is"),
-    key("host.filesystem_interval", "15s", Kind::Duration(S..=H, |c| &mut c.host.filesystem_interval), RELOAD,
+    key("host.filesystem_interval", "15s", Kind::Duration(S..=H, |c| &mut c.host.filesystem_interval), RESTART,
         "time from one look at the filesystems' space to the next"),
-    key("host.filesystem_timeout", "1s", Kind::Duration(MS.saturating_mul(10)..=M, |c| &mut c.host.filesystem_timeout), RELOAD,
+    key("host.filesystem_timeout", "1s", Kind::Duration(MS.saturating_mul(10)..=M, |c| &mut c.host.filesystem_timeout), RESTART,
         "how long a filesystem may take to answer before it is left out"),
 ];
 

@@ -143,6 +143,7 @@ fn host() -> Host {
         networks: BTreeMap::from([("lo".to_owned(), network(5)), ("eth0".to_owned(), network(500))]),
         disks: BTreeMap::new(),
         failures: BTreeMap::from([("networks".to_owned(), "permission denied".to_owned())]),
+        unsupported: BTreeMap::new(),
     }
 }
 
@@ -151,6 +152,7 @@ fn status() -> Status {
     let program = |name: &str, runs| Program { name: name.into(), runs, run_ns: runs.map(|n| n * 60), missed: Some(0) };
     Status {
         version: "0.1.0".into(),
+        interval_ns: 1_000_000_000,
         probes: vec![probe("sched", true, ""), probe("block", false, "the field request.start_time_ns is missing")],
         cpu_ns: Some(80_000_000),
         resident_bytes: Some(9 << 20),
@@ -196,7 +198,7 @@ pub fn window() -> Window {
             cpus: Vec::new(),
             discards: 0,
         }),
-        block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0 }),
+        block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0, resets: 0 }),
         tasks: None,
         events: None,
         cpu_modes: None,

@@ -42,8 +42,6 @@ pub struct Settings {
     pub max_series: usize,
     /// The most connections at once, at least 1.
     pub clients: usize,
-    /// The time between two snapshots: ten of them without a new one, and the node is not ready.
-    pub interval: Duration,
     /// How long a client may take to send the head of a request, or to read on.
     pub patience: Duration,
 }

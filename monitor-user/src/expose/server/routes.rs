@@ -94,7 +94,8 @@ fn not_ready(state: &State) -> Option<String> {
     let Some(at) = *state.freshness.borrow() else {
         return Some("the first collection is not complete".into());
     };
-    let (age, limit) = (Instant::now() - at, state.settings.interval * STALE_INTERVALS);
+    let interval = state.snapshots.borrow().as_ref().map_or(0, |snapshot| snapshot.status.interval_ns);
+    let (age, limit) = (Instant::now() - at, Duration::from_nanos(interval) * STALE_INTERVALS);
     let seconds = |duration: Duration| duration.as_secs_f64();
     (age > limit)
         .then(|| format!("the latest figures are {:.1} s old, more than {:.1} s", seconds(age), seconds(limit)))

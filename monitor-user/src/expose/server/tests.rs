@@ -12,7 +12,7 @@ use crate::expose::testing::{node, window};
 const LONG: Duration = Duration::from_secs(60);
 
 fn settings() -> Settings {
-    Settings { max_series: 2000, clients: 8, interval: LONG, patience: LONG }
+    Settings { max_series: 2000, clients: 8, patience: LONG }
 }
 
 struct Server {
@@ -36,7 +36,13 @@ async fn start(settings: Settings) -> Server {
 
 impl Server {
     fn publish(&self, window: Option<crate::window::Window>) {
-        self.publish.send_replace(Some(Arc::new(Snapshot { window, ..node(2, 2) })));
+        self.publish_every(window, LONG);
+    }
+
+    fn publish_every(&self, window: Option<crate::window::Window>, interval: Duration) {
+        let mut snapshot = Snapshot { window, ..node(2, 2) };
+        snapshot.status.interval_ns = interval.as_nanos() as u64;
+        self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 
     async fn ask(&self, request: &str) -> String {
@@ -132,8 +138,8 @@ async fn head_has_the_length_and_no_body() {
 
 #[tokio::test]
 async fn a_node_without_fresh_figures_is_not_ready() {
-    let server = start(Settings { interval: Duration::from_millis(2), ..settings() }).await;
-    server.publish(None);
+    let server = start(settings()).await;
+    server.publish_every(None, Duration::from_millis(2));
     let stale = loop {
         let answer = server.get("/-/ready").await;
         if answer.contains("s old") {
