@@ -112,9 +112,11 @@ impl Collector {
             self.block.read(maps, &host.disks, monotonic_ns).map_err(|error| note("block", error)).ok()
         });
         let clock = clock_offset.map(|offset| monotonic_ns.wrapping_add_signed(offset));
-        let tasks = self.loaded.tasks.as_mut().and_then(|iterator| {
-            tasks::reader::read(iterator, clock).map_err(|error| note("tasks", error)).ok()
-        });
+        let tasks = self
+            .loaded
+            .tasks
+            .as_mut()
+            .and_then(|iterator| tasks::reader::read(iterator, clock).map_err(|error| note("tasks", error)).ok());
         let mut happened = Vec::new();
         let events = self.loaded.events.as_mut().and_then(|maps| {
             let (records, counts) = events::reader::read(maps).map_err(|error| note("events", error)).ok()?;

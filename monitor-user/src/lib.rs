@@ -8,14 +8,31 @@
 //! |---|---|
 //! | [`histogram`] | the one histogram: difference, merge, quantiles |
 //! | [`host`] | /proc, /sys and cgroupfs, read from a root directory |
+//! | [`kernel`] | where fields are, loading, attaching, reading maps: the only module that uses aya |
+//! | [`probes`] | what each probe needs of the kernel, and what reads its maps |
 //! | [`sample`] | everything cumulative about a node at one instant: plain data |
+//! | [`collect`] | one reading of everything, as one sample; [`selfcheck`] holds the programs against /proc |
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
+//! | [`status`] | the agent's own figures |
+//! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`table`] | a window as a person reads it |
+//! | [`config`], [`log`] | every key once; the log |
+//! | [`agent`] | the daemon |
+//! | [`cli`] | the commands |
 
+pub mod agent;
+pub mod cli;
+pub mod collect;
+pub mod config;
+pub mod expose;
 pub mod histogram;
 pub mod host;
 pub mod kernel;
+pub mod log;
+pub mod metric;
 pub mod probes;
 pub mod sample;
+pub mod selfcheck;
+pub mod status;
 pub mod table;
 pub mod window;

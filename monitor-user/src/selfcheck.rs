@@ -86,11 +86,17 @@ impl Truth {
             ranges.push(("write_bytes", record.write_bytes, before.1, after.1));
         }
         if name != self.comm.as_bytes() {
-            return Some(format!("comm reads {:?}, /proc/thread-self says {:?}", String::from_utf8_lossy(name), self.comm));
+            return Some(format!(
+                "comm reads {:?}, /proc/thread-self says {:?}",
+                String::from_utf8_lossy(name),
+                self.comm
+            ));
         }
-        ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value)).map(|(field, value, low, high)| {
-            format!("{field} reads {value}, /proc/thread-self says {low} before and {high} after")
-        })
+        ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value)).map(
+            |(field, value, low, high)| {
+                format!("{field} reads {value}, /proc/thread-self says {low} before and {high} after")
+            },
+        )
     }
 }
 

@@ -86,7 +86,7 @@ fn known_disk<'k>(known: &'k mut HashMap<DeviceId, Known>, block: &Path, row: &R
     });
     if !current {
         let hidden = row.device == DeviceId { major: 0, minor: 0 };
-        let disk = if hidden || is_ram(row.name) { None } else { look(block, row.name) };
+        let disk = if hidden || is_ram(row.name) { None } else { look(block, row.name, used) };
         known.insert(row.device, Known { name: row.name.to_owned(), disk, used });
     }
     known.get(&row.device)?.disk.as_ref().filter(|disk| used || disk.size > 0)
@@ -98,20 +98,25 @@ fn list(block: &Path) -> BTreeMap<DeviceId, Disk> {
     let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !is_ram(name));
     let disks = names.filter_map(|name| {
         let device = parse_device(&read_once(&block.join(&name).join("dev")).ok()?)?;
-        Some((device, look(block, &name)?)).filter(|(_, disk)| disk.size > 0)
+        Some((device, look(block, &name, false)?)).filter(|(_, disk)| disk.size > 0)
     });
     disks.collect()
 }
 
-/// What /sys says about a disk; `None` if it has no entry of its own, as a partition.
-fn look(block: &Path, name: &str) -> Option<Disk> {
+/// What /sys says about a disk; `None` if it has no entry of its own, as a partition. Of one of size 0 that is not `used`
+/// nobody wants to know more than that: it is not shown.
+fn look(block: &Path, name: &str, used: bool) -> Option<Disk> {
     // In /sys a slash in a name is written as an exclamation mark.
     let directory = block.join(name.replace('/', "!"));
     let value = |file: &str| read_once(&directory.join(file)).ok();
     // Every disk has a size; this is also the test whether there is an entry.
     let sectors: u64 = value("size")?.parse().unwrap_or(0);
+    let kernel_name = name.replace('!', "/");
+    if sectors == 0 && !used {
+        return Some(Disk { name: kernel_name, ..Disk::default() });
+    }
     Some(Disk {
-        name: name.replace('!', "/"),
+        name: kernel_name,
         class: class(name, value),
         size: sectors.saturating_mul(SECTOR),
         iostats: value("queue/iostats").as_deref() == Some("1"),

@@ -1,12 +1,14 @@
 //! The probes: what each needs of the kernel and what it yields.
 //!
-//! A probe is one name in three files: its value layout in `monitor-common`, its programs in `monitor-ebpf`, and here
-//! its needs and its reader. Loading, reading, `kpulse check`, the configuration and the documentation walk [`PROBES`].
+//! A probe is one name in three places: its value layout in `monitor-common`, its programs in `monitor-ebpf`, and here its
+//! needs, its reader and its metrics. Loading, reading, `kpulse check`, the configuration and the documentation walk [`PROBES`].
 
 pub mod block;
 pub mod events;
 pub mod sched;
 pub mod tasks;
+
+use crate::metric::Metric;
 
 /// Every probe, in the order in which they are loaded and shown.
 pub const PROBES: &[Probe] = &[sched::PROBE, block::PROBE, tasks::PROBE, events::PROBE];
@@ -16,6 +18,8 @@ pub const PROBES: &[Probe] = &[sched::PROBE, block::PROBE, tasks::PROBE, events:
 pub struct Probe {
     /// Its name, as in the configuration and in metrics.
     pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
     /// What is lost without it.
     pub yields: &'static str,
     /// Its programs.
@@ -24,6 +28,8 @@ pub struct Probe {
     pub fields: &'static [Field],
     /// Maps of its own, which are made as small as can be when the probe is off.
     pub maps: &'static [&'static str],
+    /// What it shows to others.
+    pub metrics: &'static [Metric],
 }
 
 /// One program of a probe.

@@ -16,7 +16,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod text;
-mod units;
+pub mod units;
 
 use self::text::{Line, Page, Tone};
 use crate::{host::Host, window::Window};

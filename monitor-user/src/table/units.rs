@@ -1,5 +1,7 @@
 //! Times, bytes, counts and shares in three digits, as short as they can be read.
 
+use monitor_common::histogram::MIN_EXPONENT;
+
 /// Three digits, of a number below 999.5.
 fn three(x: f64) -> String {
     match x {
@@ -21,10 +23,11 @@ fn scaled(mut x: f64, step: f64, units: &[&str]) -> String {
     String::new()
 }
 
-/// Seconds, such as `12.3µs`. At most 6 characters.
+/// Seconds, such as `12.3µs`. At most 6 characters. Times in the histogram's first bucket are not told apart.
 pub fn time(seconds: f64) -> String {
     match seconds {
         _ if seconds <= 0.0 => "0".into(),
+        _ if seconds <= f64::from(MIN_EXPONENT).exp2() => "<15ns".into(),
         _ if seconds >= 99.95 * 3600.0 => format!("{:.0}h", (seconds / 3600.0).min(99_999.0)),
         _ if seconds >= 99.95 * 60.0 => format!("{:.1}h", seconds / 3600.0),
         _ if seconds >= 99.95 => format!("{:.1}m", seconds / 60.0),

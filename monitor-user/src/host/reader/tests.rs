@@ -159,7 +159,9 @@ fn this_machine_is_read_without_failures() {
     let mut reader = Reader::new(Roots::default());
     for _ in 0..2 {
         let host = reader.read();
-        assert_eq!(host.failures, BTreeMap::new());
+        // Whoever runs this may have a mount that is broken; that is not ours to judge.
+        let failures: Vec<_> = host.failures.iter().filter(|(part, _)| !part.starts_with("filesystem ")).collect();
+        assert!(failures.is_empty(), "{failures:?}");
         assert!(host.hostname.is_some() && host.kernel.is_some() && host.uptime_ns.is_some());
         assert_eq!(host.boot_id.as_deref().map(str::len), Some(36));
         assert!(host.online_cpus.as_ref().is_some_and(|cpus| !cpus.is_empty()));
@@ -173,9 +175,10 @@ fn this_machine_is_read_without_failures() {
 fn what_the_kernel_says_of_this_machines_disks_holds() {
     let host = Reader::new(Roots::default()).read();
     for (device, disk) in &host.disks {
-        let known =
-            read_once(&Path::new("/sys/dev/block").join(format!("{}:{}", device.major, device.minor)).join("dev"));
-        assert_eq!(known.unwrap(), format!("{}:{}", device.major, device.minor));
+        let number = format!("{}:{}", device.major, device.minor);
+        // One that is unplugged meanwhile has no entry any more.
+        let name = std::fs::read_link(Path::new("/sys/dev/block").join(number));
+        assert!(name.map_or(true, |path| path.ends_with(disk.name.replace('/', "!"))), "{device:?} {disk:?}");
         let virtio = disk.name.starts_with("vd");
         assert!(!virtio || (disk.class == Class::Virtual && disk.request_based), "{device:?} {disk:?}");
     }
@@ -205,7 +208,8 @@ fn what_a_reading_costs() {
     let (slow, slow95) = cost(&mut reader, Duration::from_secs(15));
     println!("a reading: median {quick:?}, p95 {quick95:?}; one that looks around: median {slow:?}, p95 {slow95:?}");
     println!("amortised over 15: {:?}", (quick * 14 + slow) / 15);
-    let parts: [(&str, fn(&mut Reader)); 8] = [
+    type Part = (&'static str, fn(&mut Reader));
+    let parts: [Part; 8] = [
         ("stat", |reader| _ = reader.stat.read(&mut reader.buffer)),
         ("meminfo", |reader| _ = reader.meminfo.read(&mut reader.buffer)),
         ("net/dev", |reader| _ = reader.net.read(&mut reader.buffer)),

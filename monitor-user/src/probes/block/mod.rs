@@ -2,6 +2,7 @@
 //!
 //! The programs and the reasons are in `monitor-ebpf/src/block.rs`, the values in [`monitor_common::block`].
 
+mod metrics;
 pub mod reader;
 
 use super::{Hook, Probe, Program, one_of, optional, required};
@@ -9,6 +10,7 @@ use super::{Hook, Probe, Program, one_of, optional, required};
 /// See the module.
 pub const PROBE: Probe = Probe {
     name: "block",
+    title: "Block requests",
     yields: "queue and device times, sizes, errors and requests in flight of each disk (diskstats is used instead)",
     programs: &[
         Program { name: "block_rq_complete", hook: Hook::Tracepoint("block_rq_complete") },
@@ -32,4 +34,5 @@ pub const PROBE: Probe = Probe {
         required("GENDISK_FIRST_MINOR", &["gendisk.first_minor"]),
     ],
     maps: &["BLOCK_STATS", "BLOCK_IN_FLIGHT"],
+    metrics: metrics::METRICS,
 };

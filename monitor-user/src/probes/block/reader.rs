@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_oldest_in_flight_is_told_and_stale_slots_are_not_believed() {
-        let slot = |minor, start_ns| Slot {
+        let slot = |minor: u32, start_ns| Slot {
             request: 1,
             start_ns,
             issue_ns: start_ns,

@@ -3,6 +3,7 @@
 //!
 //! The program is in `monitor-ebpf/src/events.rs`, the record in [`monitor_common::events`].
 
+mod metrics;
 pub mod reader;
 
 use super::{Hook, Probe, Program, required};
@@ -10,8 +11,10 @@ use super::{Hook, Probe, Program, required};
 /// See the module.
 pub const PROBE: Probe = Probe {
     name: "events",
+    title: "Events",
     yields: "the log's lines about single requests, waits and killed tasks",
     programs: &[Program { name: "mark_victim", hook: Hook::Tracepoint("mark_victim") }],
     fields: &[required("TASK_PID", &["task_struct.pid"]), required("TASK_COMM", &["task_struct.comm"])],
     maps: &[],
+    metrics: metrics::METRICS,
 };

@@ -2,6 +2,7 @@
 //!
 //! The programs and the reasons are in `monitor-ebpf/src/sched.rs`, the values in [`monitor_common::sched`].
 
+mod metrics;
 pub mod reader;
 
 use super::{Hook, Probe, Program, required};
@@ -9,6 +10,7 @@ use super::{Hook, Probe, Program, required};
 /// See the module.
 pub const PROBE: Probe = Probe {
     name: "sched",
+    title: "The scheduler",
     yields: "busy and idle time, context switches and run-queue waits of each CPU",
     programs: &[Program { name: "sched_switch", hook: Hook::Tracepoint("sched_switch") }],
     fields: &[
@@ -24,4 +26,5 @@ pub const PROBE: Probe = Probe {
         required("TASK_PCOUNT", &["task_struct.sched_info.pcount"]),
     ],
     maps: &["SCHED_DEPARTURES"],
+    metrics: metrics::METRICS,
 };

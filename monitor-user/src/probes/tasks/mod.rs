@@ -2,6 +2,7 @@
 //!
 //! The program is in `monitor-ebpf/src/tasks.rs`, the record in [`monitor_common::tasks`].
 
+mod metrics;
 pub mod reader;
 
 use super::{Hook, Probe, Program, optional, required};
@@ -12,6 +13,7 @@ const IO: &str = "bytes read and written by task (CONFIG_TASK_IO_ACCOUNTING)";
 /// See the module.
 pub const PROBE: Probe = Probe {
     name: "tasks",
+    title: "Tasks",
     yields: "who used the CPU, waited for it and moved bytes",
     programs: &[Program { name: "tasks", hook: Hook::Iterator("task") }],
     fields: &[
@@ -32,4 +34,5 @@ pub const PROBE: Probe = Probe {
         optional("KERNFS_NODE_ID", &["kernfs_node.id"], CGROUP),
     ],
     maps: &[],
+    metrics: metrics::METRICS,
 };

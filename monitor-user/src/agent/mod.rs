@@ -1,0 +1,234 @@
+//! The daemon: collect every interval, publish to whoever scrapes, tell of rare things, take up a new configuration.
+//!
+//! One thread does it all. The collection takes about a millisecond and nothing in it can hang, so it does not need
+//! one of its own.
+
+mod events;
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    cli::Settings,
+    collect::Collector,
+    config::{self, Config, Sources},
+    expose::server,
+    host::self_stats::SelfStats,
+    log::LogHandle,
+    sample::Sample,
+    status::{ProbeState, Program, Snapshot, Status},
+    window,
+};
+
+/// How long a client of the HTTP server may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The runtime of the daemon: one thread.
+///
+/// # Errors
+///
+/// If the system refuses what it needs.
+pub fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("the asynchronous runtime cannot start")
+}
+
+/// Listens at `address`.
+///
+/// # Errors
+///
+/// If the address cannot be had, with what to do about it.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another address with --listen, or end whoever has it (ss -ltnp)")
+    })
+}
+
+/// The daemon, not yet running.
+pub struct Agent {
+    config: Config,
+    sources: Sources,
+    log: LogHandle,
+    collector: Collector,
+    own: SelfStats,
+    publish: watch::Sender<Option<Arc<Snapshot>>>,
+    failed: u64,
+    /// Whether the first figures have been told.
+    shown: bool,
+    /// The latest failure of a collection, so that the log has each only once.
+    told: Vec<(&'static str, String)>,
+}
+
+impl Agent {
+    /// Loads and attaches the programs.
+    pub fn new(settings: &Settings) -> Self {
+        let config = settings.loaded.config.clone();
+        Self {
+            collector: Collector::new(&config),
+            config,
+            sources: settings.sources.clone(),
+            log: settings.log.clone(),
+            own: SelfStats::new(),
+            publish: watch::Sender::new(None),
+            failed: 0,
+            shown: false,
+            told: Vec::new(),
+        }
+    }
+
+    /// Collects and serves until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    ///
+    /// If signals cannot be had, or the metrics are in contradiction.
+    pub async fn run(mut self, listener: TcpListener) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
+        self.say_hello(&listener);
+
+        let (stop, stopped) = watch::channel(false);
+        let settings = server::Settings {
+            max_series: self.config.metrics.max_series,
+            clients: self.config.metrics.clients,
+            patience: PATIENCE,
+        };
+        let state =
+            server::State::new(self.publish.subscribe(), settings).context("the metrics contradict each other")?;
+        let server = tokio::spawn(server::serve(listener, state, stopping(stopped)));
+
+        let mut tick = ticker(&self.config);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.collect(),
+                _ = hangup.recv() => {
+                    let interval = self.config.interval;
+                    self.reload();
+                    if self.config.interval != interval {
+                        tick = ticker(&self.config);
+                    }
+                }
+                _ = terminate.recv() => break tracing::info!("SIGTERM: ending"),
+                _ = interrupt.recv() => break tracing::info!("SIGINT: ending"),
+            }
+        }
+        stop.send_replace(true);
+        server.await.context("the HTTP server failed")
+    }
+
+    fn say_hello(&self, listener: &TcpListener) {
+        let address = listener.local_addr().map_or_else(|_| self.config.listen.to_string(), |at| at.to_string());
+        for (probe, state) in &self.collector.loaded.states {
+            match state.reason() {
+                reason if !state.is_on() => tracing::warn!("probe {probe} is off: {reason}"),
+                reason if !reason.is_empty() => tracing::warn!("probe {probe} is on, without some of it: {reason}"),
+                _ => tracing::debug!("probe {probe} is on"),
+            }
+        }
+        if self.collector.loaded.states.iter().all(|(_, state)| !state.is_on()) {
+            tracing::warn!("no probe is on: only figures from /proc and /sys are served; `kpulse check` tells more");
+        }
+        tracing::info!("listening on http://{address}/, metrics at http://{address}/metrics");
+    }
+
+    /// One collection, from the reading to the snapshot that others see.
+    fn collect(&mut self) {
+        let begun = Instant::now();
+        let collected = self.collector.collect();
+        events::log(&collected);
+        if collected.failures != self.told {
+            for (probe, failure) in &collected.failures {
+                tracing::warn!("probe {probe} cannot be read: {failure}");
+            }
+            self.told = collected.failures.clone();
+        }
+        self.failed += u64::from(!collected.failures.is_empty());
+
+        let before = self.publish.borrow().clone();
+        let window = before.and_then(|before| self.derive(&before.sample, &collected.sample));
+        let status = self.status(begun);
+        if let Some(window) = window.as_ref().filter(|_| !self.shown) {
+            tracing::info!("{}", events::summary(window));
+            self.shown = true;
+        }
+        self.publish.send_replace(Some(Arc::new(Snapshot { sample: collected.sample, window, status })));
+    }
+
+    fn derive(&mut self, before: &Sample, now: &Sample) -> Option<window::Window> {
+        let options = window::Options { top_tasks: self.config.tasks.top };
+        window::derive(before, now, &options)
+            .inspect_err(|refused| {
+                self.failed += 1;
+                tracing::warn!("an interval was left out: {refused}");
+            })
+            .ok()
+    }
+
+    fn status(&mut self, begun: Instant) -> Status {
+        let loaded = &self.collector.loaded;
+        let usage = self.own.usage().ok();
+        // The kernel counts runs only while it is told to.
+        let program = |program: crate::kernel::load::ProgramStats| Program {
+            name: program.name.into(),
+            runs: (program.runs > 0).then_some(program.runs),
+            run_ns: (program.runs > 0).then_some(program.run_time_ns),
+            missed: Some(program.missed),
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            interval_ns: self.config.interval.as_nanos() as u64,
+            probes: loaded
+                .states
+                .iter()
+                .map(|(name, state)| ProbeState { name: (*name).into(), on: state.is_on(), reason: state.reason() })
+                .collect(),
+            cpu_ns: usage.map(|usage| usage.cpu_ns),
+            resident_bytes: usage.map(|usage| usage.rss_bytes),
+            map_bytes: Some(loaded.map_bytes()),
+            programs: loaded.program_stats().into_iter().map(program).collect(),
+            collection_ns: Some(begun.elapsed().as_nanos() as u64),
+            collections_failed: self.failed,
+        }
+    }
+
+    /// Takes up the configuration anew. A bad one changes nothing.
+    fn reload(&mut self) {
+        let loaded = match config::load(&self.sources) {
+            Ok(loaded) => loaded,
+            Err(errors) => {
+                tracing::error!("SIGHUP: the configuration is not taken up, the old one stays in force: {errors}");
+                return;
+            }
+        };
+        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let changes = self.config.changes(&loaded.config);
+        if changes.is_empty() {
+            tracing::info!("SIGHUP: the configuration is the same");
+        }
+        for change in changes {
+            let when = if change.needs_restart { ", from the next start on" } else { "" };
+            tracing::info!("SIGHUP: {} changes from {} to {}{when}", change.key, change.from, change.to);
+        }
+        self.config = self.config.reloaded(&loaded.config);
+        self.log.reload(&self.config);
+    }
+}
+
+fn ticker(config: &Config) -> tokio::time::Interval {
+    let mut ticker = interval(config.interval);
+    // After a stall, one collection covers what was missed.
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}
+
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // An error means that the agent itself is gone, which is a reason to stop as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,33 @@
+//! `kpulse agent`: the daemon.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+
+use super::{Settings, all_keys, with_settings};
+use crate::agent::{self, Agent};
+
+/// Its flags.
+pub fn command() -> Command {
+    with_settings(
+        Command::new("agent").about("Measure all the time and serve the figures over HTTP: the daemon").after_help(
+            "SIGHUP loads the configuration again; a bad file leaves the old one in force. SIGTERM ends the agent.",
+        ),
+        &all_keys(),
+    )
+}
+
+/// Runs it until it is told to end.
+///
+/// # Errors
+///
+/// If it cannot listen where it should.
+pub fn run(settings: &Settings, _args: &ArgMatches) -> Result<ExitCode> {
+    let runtime = agent::runtime()?;
+    runtime.block_on(async {
+        let listener = agent::listen(settings.loaded.config.listen).await?;
+        Agent::new(settings).run(listener).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

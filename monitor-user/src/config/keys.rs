@@ -1,0 +1,64 @@
+//! Every key of the configuration, once. The flags, the environment variables, the file's schema, the help, the
+//! commented default file and `kpulse config show` are all derived from [`KEYS`].
+
+use std::time::Duration;
+
+use super::{Key, Kind};
+use crate::expose::budget::MIN_SERIES;
+
+const US: Duration = Duration::from_micros(1);
+const MS: Duration = Duration::from_millis(1);
+const S: Duration = Duration::from_secs(1);
+const M: Duration = Duration::from_secs(60);
+const H: Duration = Duration::from_secs(3600);
+const RELOAD: bool = true;
+const RESTART: bool = false;
+
+/// Every key, in the order in which people read them.
+#[rustfmt::skip] // A table: one line of facts and one of words for each key.
+pub static KEYS: &[Key] = &[
+    key("listen", "127.0.0.1:9466", Kind::Address(|c| &mut c.listen), RESTART,
+        "where the HTTP server listens; port 0 takes any free port"),
+    key("interval", "1s", Kind::Duration(MS.saturating_mul(100)..=H, |c| &mut c.interval), RELOAD,
+        "time from one sample to the next"),
+    key("btf", "", Kind::File(|c| &mut c.btf), RESTART,
+        "BTF file of the running kernel; \"\" takes the kernel's own, /sys/kernel/btf/vmlinux"),
+    key("log.level", "info", Kind::Level(|c| &mut c.log.level), RELOAD,
+        "the least severe messages that are logged"),
+    key("log.format", "human", Kind::Format(|c| &mut c.log.format), RESTART,
+        "log lines for people, or one JSON object a line"),
+    key("metrics.max_series", "2000", Kind::Number(MIN_SERIES..=1_000_000, |c| &mut c.metrics.max_series), RESTART,
+        "the most series on the metrics page; what does not fit is summed up as \"other\""),
+    key("metrics.clients", "64", Kind::Number(1..=10_000, |c| &mut c.metrics.clients), RESTART,
+        "the most HTTP connections at once"),
+    key("probes.sched", "true", Kind::Switch(|c| &mut c.probes.sched), RESTART,
+        "measure CPU time, context switches and waits for a CPU"),
+    key("probes.block", "true", Kind::Switch(|c| &mut c.probes.block), RESTART,
+        "measure block requests"),
+    key("probes.tasks", "true", Kind::Switch(|c| &mut c.probes.tasks), RESTART,
+        "say which tasks used the CPU, waited for it and moved bytes"),
+    key("probes.events", "true", Kind::Switch(|c| &mut c.probes.events), RESTART,
+        "log failed and slow requests, long waits and tasks killed for want of memory"),
+    key("events.slow_request", "1s", Kind::Threshold(US..=H, |c| &mut c.events.slow_request), RESTART,
+        "a block request that takes longer is an event"),
+    key("events.long_wait", "100ms", Kind::Threshold(US..=H, |c| &mut c.events.long_wait), RESTART,
+        "a wait for a CPU that takes longer is an event"),
+    key("events.per_second", "32", Kind::Number(1..=10_000, |c| &mut c.events.per_second), RESTART,
+        "the most events a second from each CPU; what is beyond is only counted"),
+    key("tasks.top", "10", Kind::Number(1..=1000, |c| &mut c.tasks.top), RELOAD,
+        "how many tasks are named in each list"),
+    key("host.proc", "/proc", Kind::Directory(|c| &mut c.host.proc), RESTART,
+        "where proc is mounted"),
+    key("host.sys", "/sys", Kind::Directory(|c| &mut c.host.sys), RESTART,
+        "where sysfs is mounted"),
+    key("host.root", "/", Kind::Directory(|c| &mut c.host.root), RESTART,
+        "the directory under which the host's mount points are: in a container, where / of the host is"),
+    key("host.filesystem_interval", "15s", Kind::Duration(S..=H, |c| &mut c.host.filesystem_interval), RESTART,
+        "time from one look at the filesystems' space to the next"),
+    key("host.filesystem_timeout", "1s", Kind::Duration(MS.saturating_mul(10)..=M, |c| &mut c.host.filesystem_timeout), RESTART,
+        "how long a filesystem may take to answer before it is left out"),
+];
+
+const fn key(name: &'static str, default: &'static str, kind: Kind, reload: bool, help: &'static str) -> Key {
+    Key { name, default, kind, reload, help }
+}

@@ -1,0 +1,202 @@
+//! The configuration: from flags, environment, file and defaults to one validated [`Config`].
+//!
+//! In: [`Sources`]. Out: [`Loaded`], or every problem there is. A flag beats the environment, the environment beats the
+//! file, the file beats the default; a value that is beaten must be valid all the same.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `keys` | every key, once; everything else is derived from there |
+//! | `key` | what a key is, and the way of a value into [`Config`] and back |
+//! | `settings` | [`Config`], the typed result |
+//! | `file` | one TOML file |
+//! | `duration` | `1m30s` |
+//! | `problem` | where a value came from, what is wrong with it |
+//! | `show` | what is in force, and a commented file of the defaults |
+
+mod duration;
+mod file;
+mod key;
+mod keys;
+mod problem;
+mod settings;
+mod show;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+pub use self::{
+    key::{Field, Given, Key, Kind},
+    keys::KEYS,
+    problem::{Errors, Origin, Place, Problem},
+    settings::{Change, Config, Events, Format, Host, Level, Log, Metrics, Probes, Tasks},
+    show::{capitalised, default_file, show},
+};
+
+/// The file that is read when none is named, if it exists.
+pub const DEFAULT_FILE: &str = "/etc/kpulse/kpulse.toml";
+
+/// The variable that names the file.
+pub const FILE_VARIABLE: &str = "KPULSE_CONFIG";
+
+/// What every variable of kpulse begins with.
+const PREFIX: &str = "KPULSE_";
+
+/// Where a configuration comes from. Kept by the agent, which reads the file again on SIGHUP.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file that a flag or [`FILE_VARIABLE`] names; it must exist.
+    pub file: Option<PathBuf>,
+    /// The file that is read if none is named and it exists.
+    pub default_file: Option<PathBuf>,
+    /// What the flags say, by the key's name.
+    pub flags: BTreeMap<&'static str, String>,
+    /// The environment; only names that begin with `KPULSE_` matter.
+    pub env: BTreeMap<String, OsString>,
+}
+
+/// A valid configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    /// Whence each value came, by the key's name; one entry for each key.
+    pub origin: BTreeMap<&'static str, Origin>,
+    /// What is odd but no error: variables that mean nothing. One line each.
+    pub warnings: Vec<String>,
+}
+
+impl Sources {
+    /// The variables of this process that concern kpulse.
+    pub fn environment() -> BTreeMap<String, OsString> {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect()
+    }
+}
+
+/// Loads a configuration. Reads the file anew each time.
+///
+/// # Errors
+///
+/// All that is wrong in any of the sources.
+pub fn load(sources: &Sources) -> Result<Loaded, Errors> {
+    let mut loading = Loading::default();
+    match (&sources.file, &sources.default_file) {
+        (Some(path), _) => loading.file(path, true),
+        (None, Some(path)) => loading.file(path, false),
+        (None, None) => {}
+    }
+    loading.env(&sources.env);
+    for (name, text) in &sources.flags {
+        if let Some(key) = Key::find(name) {
+            loading.text(key, Origin::Flag(format!("--{}", key.flag())), text);
+        }
+    }
+    loading.finish()
+}
+
+/// Loads one file and nothing else.
+///
+/// # Errors
+///
+/// All that is wrong with it.
+pub fn load_file(path: &Path) -> Result<Loaded, Errors> {
+    load(&Sources { file: Some(path.into()), ..Sources::default() })
+}
+
+/// A configuration on its way: later sources overwrite earlier ones.
+#[derive(Default)]
+struct Loading {
+    config: Config,
+    origin: BTreeMap<&'static str, Origin>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Loading {
+    fn file(&mut self, path: &Path, must_exist: bool) {
+        let Some(contents) = file::read(path, &mut self.config) else {
+            if must_exist {
+                let message = "no such file: name one that exists, or none".into();
+                self.problems.push(Problem { place: Place::Whole(path.into()), message });
+            }
+            return;
+        };
+        for (key, line) in contents.keys {
+            self.origin.insert(key.name, Origin::File { path: path.into(), line });
+        }
+        self.problems.extend(contents.problems);
+    }
+
+    fn env(&mut self, env: &BTreeMap<String, OsString>) {
+        // A variable that is set to nothing counts as not set, as it does for most programs.
+        for (name, value) in env.iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty()) {
+            let origin = Origin::Env(name.clone());
+            match (KEYS.iter().find(|key| key.env() == *name), value.to_str()) {
+                (Some(key), Some(text)) => self.text(key, origin, text),
+                (Some(_), None) => {
+                    self.problems.push(Problem { place: Place::Given(origin), message: "not UTF-8".into() });
+                }
+                (None, _) if name == FILE_VARIABLE => {}
+                (None, _) => {
+                    self.warnings.push(format!("{origin}: kpulse has no such variable{}", meant_variable(name)));
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, key: &'static Key, origin: Origin, text: &str) {
+        match key.set(&mut self.config, Given::Text(text)) {
+            Ok(()) => {
+                self.origin.insert(key.name, origin);
+            }
+            Err(message) => self.problems.push(Problem { place: Place::Given(origin), message }),
+        }
+    }
+
+    fn finish(mut self) -> Result<Loaded, Errors> {
+        for key in KEYS {
+            self.origin.entry(key.name).or_insert(Origin::Default);
+        }
+        if self.problems.is_empty() {
+            self.filesystem_times();
+        }
+        if !self.problems.is_empty() {
+            return Err(Errors(self.problems));
+        }
+        Ok(Loaded { config: self.config, origin: self.origin, warnings: self.warnings })
+    }
+
+    /// A question may not be outlived by the next one: the agent would never have an answer.
+    fn filesystem_times(&mut self) {
+        let host = &self.config.host;
+        if host.filesystem_timeout <= host.filesystem_interval {
+            return;
+        }
+        let [timeout, interval] = ["host.filesystem_timeout", "host.filesystem_interval"];
+        let stated = |name| self.origin.get(name).filter(|origin| **origin != Origin::Default);
+        let place = stated(timeout).or_else(|| stated(interval)).cloned().unwrap_or(Origin::Default);
+        let message = format!(
+            "{timeout} ({}) must not be longer than {interval} ({})",
+            duration::format(host.filesystem_timeout),
+            duration::format(host.filesystem_interval)
+        );
+        self.problems.push(Problem { place: Place::Given(place), message });
+    }
+}
+
+/// A hint at the variable that was meant, if one is near.
+fn meant_variable(name: &str) -> String {
+    let bare = |variable: String| variable.trim_start_matches(PREFIX).to_lowercase();
+    let known: Vec<String> = KEYS.iter().map(Key::env).chain([FILE_VARIABLE.into()]).map(bare).collect();
+    let meant = problem::nearest(&bare(name.into()), known.iter().map(String::as_str));
+    let meant: Vec<String> = meant.iter().map(|name| format!("{PREFIX}{}", name.to_uppercase())).collect();
+    problem::did_you_mean(&meant)
+}
+
+#[cfg(test)]
+mod tests;

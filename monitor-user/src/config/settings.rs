@@ -1,0 +1,213 @@
+//! The configuration in force, validated and typed. Every field is one entry of [`KEYS`], which says its default,
+//! its range and what it is for.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use monitor_common::indexed_enum;
+
+use super::{KEYS, key::Given};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the HTTP server listens.
+    pub listen: SocketAddr,
+    /// Time from one sample to the next.
+    pub interval: Duration,
+    /// A BTF file of the running kernel; absent for the kernel's own.
+    pub btf: Option<PathBuf>,
+    /// What is logged and how.
+    pub log: Log,
+    /// The metrics page.
+    pub metrics: Metrics,
+    /// Which probes run.
+    pub probes: Probes,
+    /// Rare events.
+    pub events: Events,
+    /// The tasks that are named.
+    pub tasks: Tasks,
+    /// Where /proc and /sys are, and the care taken with filesystems.
+    pub host: Host,
+}
+
+/// What is logged and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe messages that are logged.
+    pub level: Level,
+    /// For people or for programs.
+    pub format: Format,
+}
+
+/// The metrics page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// The most series that are exposed.
+    pub max_series: usize,
+    /// The most HTTP connections at once.
+    pub clients: usize,
+}
+
+/// Which probes run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probes {
+    /// The scheduler.
+    pub sched: bool,
+    /// Block requests.
+    pub block: bool,
+    /// Every task.
+    pub tasks: bool,
+    /// Rare events.
+    pub events: bool,
+}
+
+/// Rare events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// A block request that takes longer is an event; absent if none is.
+    pub slow_request: Option<Duration>,
+    /// A wait for the CPU that takes longer is an event; absent if none is.
+    pub long_wait: Option<Duration>,
+    /// The most events a second from each CPU.
+    pub per_second: usize,
+}
+
+/// The tasks that are named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tasks {
+    /// How many in each list.
+    pub top: usize,
+}
+
+/// Where /proc and /sys are, and the care taken with filesystems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Where proc is mounted.
+    pub proc: PathBuf,
+    /// Where sysfs is mounted.
+    pub sys: PathBuf,
+    /// The directory under which the host's mount points are.
+    pub root: PathBuf,
+    /// Time from one question to the filesystems to the next.
+    pub filesystem_interval: Duration,
+    /// How long a filesystem may take to answer.
+    pub filesystem_timeout: Duration,
+}
+
+indexed_enum! {
+    /// The severity of a message, from the most severe.
+    pub enum Level {
+        /// Something does not work.
+        Error = "error",
+        /// Something works less well than it should.
+        Warn = "warn",
+        /// What an operator wants to know.
+        Info = "info",
+        /// What a developer wants to know.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+indexed_enum! {
+    /// The form of a log line.
+    pub enum Format {
+        /// For people.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+/// One key that differs between two configurations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key's name.
+    pub key: &'static str,
+    /// Its old value, as TOML.
+    pub from: String,
+    /// Its new value, as TOML.
+    pub to: String,
+    /// Whether the new value holds only once the agent has been restarted.
+    pub needs_restart: bool,
+}
+
+impl Config {
+    /// What differs in `new`, in the order of [`KEYS`].
+    pub fn changes(&self, new: &Self) -> Vec<Change> {
+        let change = |key: &'static super::Key| {
+            let (from, to) = (key.toml(self), key.toml(new));
+            (from != to).then_some(Change { key: key.name, from, to, needs_restart: !key.reload })
+        };
+        KEYS.iter().filter_map(change).collect()
+    }
+
+    /// What is in force after `new` was loaded into a running agent: `new`, but as before in all that needs a restart.
+    pub fn reloaded(&self, new: &Self) -> Self {
+        let mut config = new.clone();
+        for key in KEYS.iter().filter(|key| !key.reload) {
+            key.set(&mut config, Given::Text(&key.text(self))).expect("a value in force is valid");
+        }
+        config
+    }
+}
+
+impl Default for Config {
+    /// The defaults that [`KEYS`] names.
+    fn default() -> Self {
+        let mut config = Self {
+            listen: SocketAddr::from(([0; 4], 0)),
+            interval: Duration::ZERO,
+            btf: None,
+            log: Log { level: Level::Error, format: Format::Human },
+            metrics: Metrics { max_series: 0, clients: 0 },
+            probes: Probes { sched: false, block: false, tasks: false, events: false },
+            events: Events { slow_request: None, long_wait: None, per_second: 0 },
+            tasks: Tasks { top: 0 },
+            host: Host {
+                proc: PathBuf::new(),
+                sys: PathBuf::new(),
+                root: PathBuf::new(),
+                filesystem_interval: Duration::ZERO,
+                filesystem_timeout: Duration::ZERO,
+            },
+        };
+        for key in KEYS {
+            key.set(&mut config, Given::Text(key.default)).expect("a default is valid");
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_named_with_both_values_and_whether_it_needs_a_restart() {
+        let old = Config::default();
+        let mut new = old.clone();
+        assert_eq!(old.changes(&new), []);
+        new.interval = Duration::from_secs(5);
+        new.probes.block = false;
+        let change =
+            |key, from: &str, to: &str, needs_restart| Change { key, from: from.into(), to: to.into(), needs_restart };
+        assert_eq!(
+            old.changes(&new),
+            [change("interval", "\"1s\"", "\"5s\"", false), change("probes.block", "true", "false", true)]
+        );
+    }
+
+    #[test]
+    fn a_reload_keeps_what_needs_a_restart() {
+        let old = Config { listen: SocketAddr::from(([127, 0, 0, 1], 1)), btf: Some("a".into()), ..Config::default() };
+        let mut new = Config { interval: Duration::from_secs(5), ..Config::default() };
+        new.events.long_wait = None;
+        let in_force = old.reloaded(&new);
+        assert_eq!((in_force.listen, in_force.interval), (old.listen, new.interval));
+        assert_eq!((&in_force.btf, &in_force.events), (&old.btf, &old.events));
+        assert!(in_force.changes(&new).iter().all(|change| change.needs_restart));
+        assert!(old.changes(&in_force).iter().all(|change| !change.needs_restart));
+    }
+}

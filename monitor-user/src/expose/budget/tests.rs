@@ -1,0 +1,415 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use monitor_common::block::{Error, Operation};
+use prometheus::proto::{MetricFamily, MetricType};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    expose::{
+        collector::Exposition,
+        testing::{complete, cpu, disk, disk_id, network, node, requests},
+    },
+    histogram::Histogram,
+    metric::{HISTOGRAM_SERIES, classic, seconds},
+    sample::Requests,
+};
+
+/// Counters by name and labels, buckets, sums and counts of histograms among them.
+type Scrape = BTreeMap<(String, Vec<String>), f64>;
+
+fn scrape(exposition: &Exposition) -> (Scrape, usize) {
+    let (mut out, mut series) = (Scrape::new(), 0);
+    for family in exposition.gather() {
+        for metric in family.get_metric() {
+            let labels: Vec<String> = metric.get_label().iter().map(|pair| pair.value().to_owned()).collect();
+            let mut put = |suffix: String, value| {
+                let twice = out.insert((format!("{}{suffix}", family.name()), labels.clone()), value);
+                assert!(twice.is_none(), "{} {labels:?} is there twice", family.name());
+            };
+            match family.get_field_type() {
+                MetricType::COUNTER => put(String::new(), metric.get_counter().get_value()),
+                MetricType::HISTOGRAM => {
+                    let h = metric.get_histogram();
+                    put("_count".into(), h.get_sample_count() as f64);
+                    put("_sum".into(), h.get_sample_sum());
+                    for (i, bucket) in h.get_bucket().iter().enumerate() {
+                        put(format!("_bucket{i}"), bucket.cumulative_count() as f64);
+                    }
+                }
+                _ => {}
+            }
+            series += series_of(&family);
+        }
+    }
+    (out, series)
+}
+
+fn series_of(family: &MetricFamily) -> usize {
+    if family.get_field_type() == MetricType::HISTOGRAM { HISTOGRAM_SERIES } else { 1 }
+}
+
+fn sum(scrape: &Scrape, name: &str) -> f64 {
+    scrape.iter().filter(|((family, _), _)| family == name).map(|(_, value)| value).sum()
+}
+
+/// What is true of everything that was ever there.
+#[derive(Default)]
+struct Truth(BTreeMap<String, f64>);
+
+impl Truth {
+    fn add(&mut self, name: &str, value: f64) {
+        *self.0.entry(name.to_owned()).or_default() += value;
+    }
+
+    fn histogram(&mut self, name: &str, h: &Histogram) {
+        self.add(&format!("{name}_count"), h.count() as f64);
+        self.add(&format!("{name}_sum"), seconds(h.sum_ns()));
+        classic(h).iter().enumerate().for_each(|(i, &n)| self.add(&format!("{name}_bucket{i}"), n as f64));
+    }
+
+    fn requests(&mut self, r: &Requests) {
+        for class in &r.classes {
+            self.add("kpulse_block_requests_total", class.requests as f64);
+            self.add("kpulse_block_bytes_total", class.bytes as f64);
+            self.add("kpulse_block_time_seconds_total", seconds(class.queue_ns + class.device_ns));
+        }
+        self.add("kpulse_block_errors_total", r.errors.iter().sum::<u64>() as f64);
+        self.histogram("kpulse_block_queue_seconds", &r.queue);
+        self.histogram("kpulse_block_device_seconds", &r.device_time);
+        self.histogram("kpulse_block_request_seconds", &r.total);
+    }
+
+    fn network(&mut self, n: &Network) {
+        self.add("kpulse_network_receive_bytes_total", n.receive_bytes as f64);
+        self.add("kpulse_network_transmit_packets_total", n.transmit_packets as f64);
+    }
+
+    fn cpu(&mut self, c: &Cpu) {
+        self.add("kpulse_cpu_busy_seconds_total", seconds(c.busy_ns));
+        self.add("kpulse_cpu_idle_seconds_total", seconds(c.idle_ns));
+        self.add("kpulse_context_switches_total", c.switches.iter().sum::<u64>() as f64);
+        self.add("kpulse_cpu_run_queue_waits_total", c.wait.count() as f64);
+        self.histogram("kpulse_run_queue_wait_seconds", &c.wait);
+        self.add("kpulse_sched_discarded_total", c.discards.iter().sum::<u64>() as f64);
+    }
+
+    fn check(&self, scrape: &Scrape) {
+        for (name, &expected) in &self.0 {
+            let found = sum(scrape, name);
+            assert!((found - expected).abs() <= 1e-9 * expected.abs(), "{name}: {found}, but it is {expected}");
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Work {
+        disk: u32,
+        operation: usize,
+        size: usize,
+        count: u64,
+    },
+    Fail {
+        disk: u32,
+        operation: usize,
+        error: usize,
+    },
+    Vanish {
+        disk: u32,
+    },
+    /// Another disk under the same number, between two samples.
+    Replace {
+        disk: u32,
+        count: u64,
+    },
+    /// /sys has the disk no more, its statistics are still there.
+    Unplug {
+        disk: u32,
+    },
+    Cpu {
+        cpu: u32,
+        work: u64,
+    },
+    Traffic {
+        interface: u32,
+        packets: u64,
+    },
+    InterfaceLeaves {
+        interface: u32,
+    },
+    InterfaceReplaced {
+        interface: u32,
+        packets: u64,
+    },
+    NoHost,
+    NoProbes,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let disk = 0u32..25;
+    prop_oneof![
+        12 => (disk.clone(), 0..Operation::COUNT, 0usize..5, 1u64..1000)
+            .prop_map(|(disk, operation, size, count)| Step::Work { disk, operation, size, count }),
+        2 => (disk.clone(), 0..Operation::COUNT, 0..Error::COUNT)
+            .prop_map(|(disk, operation, error)| Step::Fail { disk, operation, error }),
+        2 => disk.clone().prop_map(|disk| Step::Vanish { disk }),
+        2 => (disk.clone(), 1u64..1000).prop_map(|(disk, count)| Step::Replace { disk, count }),
+        1 => disk.prop_map(|disk| Step::Unplug { disk }),
+        3 => (0u32..120, 1u64..1000).prop_map(|(cpu, work)| Step::Cpu { cpu, work }),
+        3 => (0u32..40, 1u64..1000).prop_map(|(interface, packets)| Step::Traffic { interface, packets }),
+        1 => (0u32..40).prop_map(|interface| Step::InterfaceLeaves { interface }),
+        1 => (0u32..40, 0u64..500).prop_map(|(interface, packets)| Step::InterfaceReplaced { interface, packets }),
+        1 => Just(Step::NoHost),
+        1 => Just(Step::NoProbes),
+    ]
+}
+
+/// A node that changes, and what has left it. Only what a sample has shown can be known of it, so what leaves counts as it
+/// was last seen, and nothing leaves and comes back between two samples, but for [`Step::Replace`].
+#[derive(Default)]
+struct World {
+    requests: BTreeMap<(DeviceId, usize), Requests>,
+    cpus: BTreeMap<u32, u64>,
+    networks: BTreeMap<String, u64>,
+    unplugged: Vec<u32>,
+    gone: Vec<Requests>,
+    gone_networks: Vec<u64>,
+    host_unread: bool,
+    probes_off: bool,
+    seen: BTreeMap<(DeviceId, usize), Requests>,
+    seen_networks: BTreeMap<String, u64>,
+    left: Vec<u32>,
+    left_networks: Vec<u32>,
+}
+
+impl World {
+    fn next(&mut self, steps: Vec<Step>) {
+        self.host_unread = steps.iter().any(|step| matches!(step, Step::NoHost));
+        self.probes_off = steps.iter().any(|step| matches!(step, Step::NoProbes));
+        if !self.host_unread && !self.probes_off {
+            (self.seen, self.seen_networks) = (self.requests.clone(), self.networks.clone());
+            (self.left, self.left_networks) = (Vec::new(), Vec::new());
+            steps.into_iter().for_each(|step| self.apply(step));
+        }
+    }
+
+    fn at(&mut self, disk: u32, operation: usize) -> &mut Requests {
+        let id = disk_id(disk);
+        self.requests.entry((id, operation)).or_insert_with(|| requests(id, Operation::ALL[operation]))
+    }
+
+    fn remove(&mut self, disk: u32) {
+        self.left.push(disk);
+        self.requests.retain(|(id, _), _| *id != disk_id(disk));
+        self.gone.extend(self.seen.values().filter(|r| r.device == disk_id(disk)).cloned());
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Work { disk, .. } | Step::Fail { disk, .. } | Step::Vanish { disk } | Step::Replace { disk, .. }
+                if self.left.contains(&disk) => {}
+            Step::Work { disk, operation, size, count } => {
+                let bytes = [0, 4096, 16384, 65536, 1 << 20][size];
+                complete(self.at(disk, operation), bytes, count);
+            }
+            Step::Fail { disk, operation, error } => self.at(disk, operation).errors[error] += 1,
+            Step::Vanish { disk } => self.remove(disk),
+            Step::Replace { disk, count } => {
+                // What has more than before in everything cannot be told from the same disk.
+                if self.seen.values().any(|r| r.device == disk_id(disk) && r.classes[1].requests > count) {
+                    self.remove(disk);
+                    complete(self.at(disk, 0), 4096, count);
+                }
+            }
+            Step::Unplug { disk } => self.unplugged.push(disk),
+            Step::Cpu { cpu, work } => *self.cpus.entry(cpu).or_default() += work,
+            Step::Traffic { interface, packets } if !self.left_networks.contains(&interface) => {
+                *self.networks.entry(format!("veth{interface}")).or_default() += packets;
+            }
+            Step::InterfaceLeaves { interface } if !self.left_networks.contains(&interface) => {
+                let name = format!("veth{interface}");
+                self.left_networks.push(interface);
+                self.networks.remove(&name);
+                self.gone_networks.extend(self.seen_networks.get(&name));
+            }
+            Step::InterfaceReplaced { interface, packets } if !self.left_networks.contains(&interface) => {
+                let name = format!("veth{interface}");
+                if let Some(&seen) = self.seen_networks.get(&name).filter(|seen| **seen > packets) {
+                    self.left_networks.push(interface);
+                    self.gone_networks.push(seen);
+                    self.networks.insert(name, packets);
+                }
+            }
+            Step::Traffic { .. }
+            | Step::InterfaceLeaves { .. }
+            | Step::InterfaceReplaced { .. }
+            | Step::NoHost
+            | Step::NoProbes => {}
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = node(0, 0);
+        let sample = &mut snapshot.sample;
+        if self.probes_off {
+            (sample.sched, sample.block) = (None, None);
+        } else {
+            let cpus = self.cpus.iter().map(|(&id, &n)| (id, cpu(n))).collect();
+            sample.sched = Some(crate::sample::Sched { cpus });
+            let requests = self.requests.values().cloned().collect();
+            sample.block = Some(crate::sample::Block { requests, ..Default::default() });
+        }
+        sample.host.networks = self.networks.iter().map(|(name, &n)| (name.clone(), network(n))).collect();
+        let plugged = (0..25).filter(|disk| !self.unplugged.contains(disk));
+        sample.host.disks.extend(plugged.map(|n| (disk_id(n), disk(&format!("sd{n}"), true))));
+        if self.host_unread {
+            sample.host = Host::default();
+        }
+        snapshot
+    }
+
+    fn truth(&self) -> Truth {
+        let mut truth = Truth::default();
+        if !self.probes_off {
+            self.requests.values().chain(&self.gone).for_each(|r| truth.requests(r));
+            self.cpus.values().for_each(|&n| truth.cpu(&cpu(n)));
+        }
+        if !self.host_unread && !self.networks.is_empty() {
+            self.networks.values().chain(&self.gone_networks).for_each(|&n| truth.network(&network(n)));
+        }
+        truth
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn whatever_happens_the_limit_holds_totals_are_conserved_and_no_counter_goes_down(
+        limit in MIN_SERIES..2500,
+        history in prop::collection::vec(prop::collection::vec(step(), 1..60), 1..20),
+    ) {
+        let exposition = Exposition::new(limit).unwrap();
+        let mut world = World::default();
+        let mut before = Scrape::new();
+        for steps in history {
+            world.next(steps);
+            exposition.observe(&Arc::new(world.snapshot()));
+            let (now, series) = scrape(&exposition);
+            prop_assert!(series <= limit, "{} series, {} allowed", series, limit);
+            world.truth().check(&now);
+            for (key, value) in &now {
+                let least = before.get(key).copied().unwrap_or(0.0);
+                prop_assert!(*value >= least, "{:?} went from {} to {}", key, least, value);
+            }
+            before = now;
+        }
+    }
+}
+
+fn crowd(cpus: u32, disks: u32) -> (usize, usize) {
+    let snapshot = node(cpus, disks);
+    let mut truth = Truth::default();
+    snapshot.sample.block.iter().flat_map(|block| &block.requests).for_each(|r| truth.requests(r));
+    snapshot.sample.sched.iter().flat_map(|sched| sched.cpus.values()).for_each(|c| truth.cpu(c));
+    let exposition = Exposition::new(2000).unwrap();
+    exposition.observe(&Arc::new(snapshot));
+    let (found, series) = scrape(&exposition);
+    truth.check(&found);
+    let (own, full) = exposition.own_devices();
+    let own_cpus = found.keys().filter(|(name, cpu)| name == "kpulse_cpu_busy_seconds_total" && cpu[0] != OTHER);
+    let own_cpus = own_cpus.count();
+    println!(
+        "{cpus} CPUs, {disks} disks: {series} series, of their own {own_cpus} CPUs and {own} disks, {full} with histograms"
+    );
+    assert!(series <= 2000, "{series}");
+    (own, full)
+}
+
+#[test]
+fn a_crowd_of_cpus_and_disks_stays_within_2000_series_and_loses_nothing() {
+    let (own, full) = crowd(64, 200);
+    assert!(own >= 20 && full >= 1, "{own} disks, {full} with histograms");
+    let (own, full) = crowd(512, 200);
+    assert!(own >= 20 && full >= 1, "{own} disks, {full} with histograms");
+}
+
+#[test]
+fn a_usual_node_has_everything_in_full() {
+    assert_eq!(crowd(16, 3), (3, 3));
+}
+
+#[test]
+fn the_disks_with_the_most_requests_come_first() {
+    let exposition = Exposition::new(2000).unwrap();
+    exposition.observe(&Arc::new(node(64, 200)));
+    let (found, _) = scrape(&exposition);
+    let has = |disk: &str| found.keys().any(|(name, labels)| name == "kpulse_block_bytes_total" && labels[0] == disk);
+    assert!(has("sd199") && !has("sd0"));
+}
+
+#[test]
+fn a_disk_that_leaves_makes_room_for_another() {
+    let exposition = Exposition::new(2000).unwrap();
+    let mut snapshot = node(64, 200);
+    exposition.observe(&Arc::new(snapshot.clone()));
+    let block = snapshot.sample.block.as_mut().unwrap();
+    block.requests.retain(|r| r.device != disk_id(199));
+    block.in_flight.retain(|f| f.device != disk_id(199));
+    let newcomer = disk_id(300);
+    complete_one(block, newcomer);
+    snapshot.sample.host.disks.insert(newcomer, disk("new", true));
+    exposition.observe(&Arc::new(snapshot));
+    let (found, _) = scrape(&exposition);
+    assert!(found.keys().any(|(name, labels)| name == "kpulse_block_bytes_total" && labels[0] == "new"));
+}
+
+fn complete_one(block: &mut crate::sample::Block, id: DeviceId) {
+    let mut r = requests(id, Operation::Read);
+    complete(&mut r, 4096, 1);
+    block.requests.push(r);
+}
+
+#[test]
+fn a_disk_keeps_its_name_until_another_takes_it() {
+    let mut ledger = Ledger::new(2000);
+    let mut snapshot = node(1, 1);
+    let label = |ledger: &Ledger| ledger.devices.requests()[0].device.to_owned();
+    ledger.observe(&snapshot);
+    assert_eq!(label(&ledger), "sd0");
+    snapshot.sample.host.disks.remove(&disk_id(0));
+    ledger.observe(&snapshot);
+    assert_eq!(label(&ledger), "sd0");
+    snapshot.sample.host.disks.insert(disk_id(9), disk("sd0", true));
+    ledger.observe(&snapshot);
+    assert_eq!(label(&ledger), "8:0");
+}
+
+#[test]
+fn filesystems_beyond_their_share_are_left_out_and_counted() {
+    let mut snapshot = node(64, 200);
+    let one = snapshot.sample.host.filesystems[0].clone();
+    let many = (0..300).map(|n| Filesystem { mount: format!("/mnt/{n}"), ..one.clone() });
+    snapshot.sample.host.filesystems = many.collect();
+    let mut ledger = Ledger::new(2000);
+    ledger.observe(&snapshot);
+    let view = ledger.view(&snapshot, 0);
+    assert!(!view.filesystems.is_empty());
+    let disks = snapshot.sample.host.disks.len() - view.disks.len();
+    assert_eq!(view.exposition.dropped, (300 - view.filesystems.len()) * FILESYSTEM_SERIES + disks);
+}
+
+#[test]
+fn a_time_that_is_a_little_behind_does_not_turn_a_counter_back() {
+    let mut ledger = Ledger::new(2000);
+    let mut snapshot = node(1, 0);
+    ledger.observe(&snapshot);
+    let busy = |ledger: &Ledger| ledger.cpu_views()[0].cpu.busy_ns;
+    let before = busy(&ledger);
+    if let Some(cpu) = snapshot.sample.sched.as_mut().and_then(|sched| sched.cpus.get_mut(&0)) {
+        cpu.busy_ns -= 1000;
+    }
+    ledger.observe(&snapshot);
+    assert_eq!(busy(&ledger), before);
+}

@@ -1,0 +1,36 @@
+//! What others see: `/metrics`, the landing page, the API for the latest window, and the reference of the metrics.
+//!
+//! In: every [`crate::status::Snapshot`] from a `tokio::sync::watch` channel. Out: HTTP.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`budget`] | which series there are, within the limit |
+//! | [`collector`] | series from the definitions, as text |
+//! | [`server`] | the HTTP server |
+//! | [`reference`] | `docs/METRICS.md` |
+
+pub mod budget;
+pub mod collector;
+mod host;
+mod own;
+pub mod reference;
+pub mod server;
+mod storage;
+#[cfg(test)]
+mod testing;
+
+use crate::{metric::Metric, probes::PROBES};
+
+/// What is not a probe's, by where it comes from. The last metric of the last section counts the series before it.
+const OWN_SECTIONS: &[(&str, &[Metric])] =
+    &[("The node", host::METRICS), ("Filesystems and disks", storage::METRICS), ("The agent itself", own::METRICS)];
+
+/// Every metric there is, by where it comes from.
+pub fn sections() -> impl Iterator<Item = (&'static str, &'static [Metric])> {
+    PROBES.iter().map(|probe| (probe.title, probe.metrics)).chain(OWN_SECTIONS.iter().copied())
+}
+
+/// Every metric there is.
+pub fn metrics() -> impl Iterator<Item = &'static Metric> {
+    sections().flat_map(|(_, metrics)| metrics)
+}

@@ -1,0 +1,82 @@
+//! The reference of the metrics, `docs/METRICS.md`, out of their definitions.
+
+use std::fmt::Write as _;
+
+use crate::metric::{Kind, Metric};
+
+use super::{budget::MIN_SERIES, sections};
+
+/// The page, in Markdown.
+pub fn page() -> String {
+    let mut out = format!(
+        "<!-- Generated from the definitions: UPDATE_DOCS=1 cargo test -p monitor-user metrics_page -->\n\
+         # Metrics\n\n\
+         What `/metrics` serves. All times are in seconds, all sizes in bytes. Counters begin with the agent, those from\n\
+         /proc and /sys with the node. What a node does not have, or what could not be read, has no series.\n\n\
+         ## Histograms\n\n\
+         The buckets (`le`) are the powers of two from 2^-20 s (0.95 µs) to 2^5 s (32 s), and `+Inf`. They are exact: each is\n\
+         a bound of the histogram that the kernel side keeps, which has eight buckets to each power of two. With `_sum` and\n\
+         `_count` a histogram is {} series.\n\n\
+         ## The limit\n\n\
+         A scrape has at most `metrics.max_series` series (2,000 by default, at least {MIN_SERIES}), every bucket counted. What\n\
+         has no room is added up under the label value `other`:\n\n\
+         - CPUs in `cpu=\"other\"`, interfaces in `interface=\"other\"`.\n\
+         - A disk's histograms first, in `device=\"other\"`, and its sizes, in `size=\"other\"` of that disk. Disks without room\n\
+         \x20 for counters are in `device=\"other\"` with all they have, sizes under `size=\"other\"`, errors under `error=\"other\"`.\n\
+         \x20 At the start the disks with the most requests come first, later the first to come.\n\
+         - Filesystems and disk infos without room are left out and counted in `kpulse_series_dropped`.\n\n\
+         What is in `other` stays there until the agent restarts, so that no counter goes down. When a CPU, interface or disk\n\
+         vanishes, its totals are added to `other`: sums over all series never lose anything. `other` jumps at that moment, so\n\
+         leave it out where you take rates of single devices. When a disk is replaced under the same number between two\n\
+         collections, its series go on from where they were.\n",
+        crate::metric::HISTOGRAM_SERIES,
+    );
+    for (title, metrics) in sections() {
+        let _ = write!(out, "\n## {title}\n\n| name | type | labels | what it says |\n|---|---|---|---|\n");
+        metrics.iter().for_each(|metric| row(&mut out, metric));
+    }
+    out
+}
+
+fn row(out: &mut String, metric: &Metric) {
+    let kind = match metric.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+    };
+    let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+    let _ = writeln!(out, "| `{}` | {kind} | {} | {} |", metric.name, labels.join(", "), metric.help);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn metrics_page_is_what_the_definitions_say() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/METRICS.md");
+        if env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&file, page()).expect("docs/METRICS.md can be written");
+        }
+        let found = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            found == page(),
+            "docs/METRICS.md is not what the definitions say; to refresh it: UPDATE_DOCS=1 cargo test -p monitor-user metrics_page"
+        );
+    }
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        let mut seen = std::collections::BTreeSet::new();
+        for metric in super::super::metrics() {
+            assert!(seen.insert(metric.name), "{} is defined twice", metric.name);
+            assert!(metric.name.starts_with("kpulse_"), "{}", metric.name);
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert!(metric.kind != Kind::Histogram || metric.name.ends_with("_seconds"), "{}", metric.name);
+            assert!(metric.help.ends_with('.') && !metric.help.contains('|'), "{}", metric.name);
+            assert!(!metric.labels.contains(&"le"), "{}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What each address answers.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::State as Extract,
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{State, page};
+use crate::expose::collector::CONTENT_TYPE;
+
+/// Every address and what it is for. The landing page and the answer to an unknown address list them.
+pub const ADDRESSES: &[(&str, &str)] = &[
+    ("/", "this page"),
+    ("/metrics", "metrics for Prometheus, text format 0.0.4"),
+    ("/api/v1/window", "the latest window as JSON"),
+    ("/-/healthy", "200 while the agent lives"),
+    ("/-/ready", "200 when there are fresh figures, 503 with the reason otherwise"),
+];
+
+/// After this many intervals without a new one the latest snapshot is stale.
+const STALE_INTERVALS: u32 = 10;
+
+/// All routes.
+pub fn router(state: State) -> Router {
+    Router::new()
+        .route("/", get(landing))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/window", get(window))
+        .route("/-/healthy", get(|| async { "healthy\n" }))
+        .route("/-/ready", get(ready))
+        .fallback(unknown)
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            (StatusCode::METHOD_NOT_ALLOWED, format!("{} can only be read: use GET or HEAD\n", uri.path()))
+        })
+        .with_state(state)
+}
+
+async fn metrics(Extract(state): Extract<State>) -> Response {
+    match state.exposition.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be rendered");
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics could not be rendered: {error}\n")).into_response()
+        }
+    }
+}
+
+async fn landing(Extract(state): Extract<State>) -> Response {
+    let html = page::landing(state.exposition.latest().as_deref(), not_ready(&state).as_deref());
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, html).into_response()
+}
+
+async fn window(Extract(state): Extract<State>) -> Response {
+    match state.exposition.latest().as_ref().and_then(|snapshot| snapshot.window.as_ref()) {
+        Some(window) => Json(window).into_response(),
+        None => {
+            let error = "there is no window yet: the first ends with the second collection";
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": error }))).into_response()
+        }
+    }
+}
+
+async fn ready(Extract(state): Extract<State>) -> Response {
+    match not_ready(&state) {
+        None => "ready\n".into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
+    }
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let addresses: Vec<&str> = ADDRESSES.iter().map(|(address, _)| *address).collect();
+    if uri.path().starts_with("/api/") {
+        let error = format!("there is nothing at {}", uri.path());
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": error, "addresses": addresses }))).into_response();
+    }
+    let text = format!("there is nothing at {}; there are {}\n", uri.path(), addresses.join(" "));
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+/// Why the figures cannot be relied on; `None` if they can.
+fn not_ready(state: &State) -> Option<String> {
+    let Some(at) = *state.freshness.borrow() else {
+        return Some("the first collection is not complete".into());
+    };
+    let interval = state.snapshots.borrow().as_ref().map_or(0, |snapshot| snapshot.status.interval_ns);
+    let (age, limit) = (Instant::now() - at, Duration::from_nanos(interval) * STALE_INTERVALS);
+    let seconds = |duration: Duration| duration.as_secs_f64();
+    (age > limit)
+        .then(|| format!("the latest figures are {:.1} s old, more than {:.1} s", seconds(age), seconds(limit)))
+}

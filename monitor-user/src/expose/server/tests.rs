@@ -1,0 +1,217 @@
+use std::{net::SocketAddr, time::Instant};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::expose::testing::{node, window};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn settings() -> Settings {
+    Settings { max_series: 2000, clients: 8, patience: LONG }
+}
+
+struct Server {
+    address: SocketAddr,
+    publish: watch::Sender<Option<Arc<Snapshot>>>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn start(settings: Settings) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (publish, snapshots) = watch::channel(None);
+    let (stop, stopped) = oneshot::channel();
+    let state = State::new(snapshots, settings).unwrap();
+    let task = tokio::spawn(serve(listener, state, async {
+        let _ = stopped.await;
+    }));
+    Server { address, publish, stop, task }
+}
+
+impl Server {
+    fn publish(&self, window: Option<crate::window::Window>) {
+        self.publish_every(window, LONG);
+    }
+
+    fn publish_every(&self, window: Option<crate::window::Window>, interval: Duration) {
+        let mut snapshot = Snapshot { window, ..node(2, 2) };
+        snapshot.status.interval_ns = interval.as_nanos() as u64;
+        self.publish.send_replace(Some(Arc::new(snapshot)));
+    }
+
+    async fn ask(&self, request: &str) -> String {
+        ask(self.address, request).await
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
+    }
+
+    /// The server follows the snapshots in a task of its own.
+    async fn until_ready(&self) {
+        while !status(&self.get("/-/ready").await).contains("200") {}
+    }
+
+    async fn shut_down(self) -> Duration {
+        let began = Instant::now();
+        self.stop.send(()).unwrap();
+        timeout(LONG, self.task).await.expect("the server ends").unwrap();
+        began.elapsed()
+    }
+}
+
+async fn ask(address: SocketAddr, request: &str) -> String {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(LONG, client.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+    answer
+}
+
+fn status(answer: &str) -> &str {
+    answer.lines().next().unwrap_or_default()
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+#[tokio::test]
+async fn each_address_answers_before_the_first_snapshot_and_after_it() {
+    let server = start(settings()).await;
+    let not_ready = server.get("/-/ready").await;
+    assert!(status(&not_ready).contains("503") && not_ready.contains("the first collection is not complete"));
+    let no_window = server.get("/api/v1/window").await;
+    assert!(status(&no_window).contains("503") && no_window.contains("application/json"), "{no_window}");
+    assert!(status(&server.get("/").await).contains("200"));
+    assert!(status(&server.get("/-/healthy").await).contains("200"));
+    let empty = server.get("/metrics").await;
+    assert!(status(&empty).contains("200") && body(&empty).is_empty());
+
+    server.publish(Some(window()));
+    server.until_ready().await;
+    let metrics = server.get("/metrics").await;
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4") && metrics.contains("kpulse_cpu_busy_seconds"));
+    let found: crate::window::Window = serde_json::from_str(body(&server.get("/api/v1/window").await)).unwrap();
+    assert_eq!(found, window());
+    assert!(server.get("/").await.contains("42.0 %"));
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_does_not_exist_or_cannot_be_done_is_said() {
+    let server = start(settings()).await;
+    let unknown = server.get("/metric").await;
+    assert!(status(&unknown).contains("404") && unknown.contains("there is nothing at /metric; there are / /metrics"));
+    let unknown = server.get("/api/v1/windows").await;
+    assert!(status(&unknown).contains("404") && unknown.contains("application/json"));
+    let post = server.ask("POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(status(&post).contains("405") && post.contains("allow: GET,HEAD"), "{post}");
+    assert!(status(&server.ask("nonsense\r\n\r\n").await).contains("400"));
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(600_000));
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    // The server may well have closed before all of it was sent.
+    let _ = client.write_all(long.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = client.read_to_end(&mut answer).await;
+    assert!(!String::from_utf8_lossy(&answer).contains(" 200 "));
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn head_has_the_length_and_no_body() {
+    let server = start(settings()).await;
+    server.publish(None);
+    server.until_ready().await;
+    let head = server.ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(status(&head).contains("200") && body(&head).is_empty());
+    let length = body(&server.get("/metrics").await).len();
+    assert!(head.contains(&format!("content-length: {length}")), "{head}");
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_node_without_fresh_figures_is_not_ready() {
+    let server = start(settings()).await;
+    server.publish_every(None, Duration::from_millis(2));
+    let stale = loop {
+        let answer = server.get("/-/ready").await;
+        if answer.contains("s old") {
+            break answer;
+        }
+    };
+    assert!(status(&stale).contains("503") && stale.contains("more than 0.0 s"), "{stale}");
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn fifty_scrapes_at_once_are_all_answered_in_full() {
+    let server = start(settings()).await;
+    server.publish(None);
+    server.until_ready().await;
+    let expected = body(&server.get("/metrics").await).to_owned();
+    let mut scrapes = JoinSet::new();
+    for _ in 0..50 {
+        scrapes.spawn(ask(server.address, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    }
+    let answers = scrapes.join_all().await;
+    assert!(answers.len() == 50 && answers.iter().all(|answer| body(answer) == expected));
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_request_for_ever_loses_its_slot() {
+    let server = start(Settings { clients: 1, patience: Duration::from_millis(100), ..settings() }).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: ").await.unwrap();
+    assert!(status(&server.get("/-/healthy").await).contains("200"), "the only slot is free again");
+    let mut rest = Vec::new();
+    timeout(LONG, slow.read_to_end(&mut rest)).await.expect("the slow client is closed").ok();
+    server.shut_down().await;
+}
+
+/// Asks again and again without reading, until the answers fill every buffer on the way and no more can be asked for
+/// `patience`, or the server closes the connection: then there is none.
+async fn never_read(address: SocketAddr, patience: Duration) -> Option<TcpStream> {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50);
+    loop {
+        match timeout(patience, client.write_all(request.as_bytes())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return None,
+            Err(_) => return Some(client),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_loses_its_slot() {
+    let server = start(Settings { clients: 1, patience: Duration::from_millis(200), ..settings() }).await;
+    server.publish(None);
+    server.until_ready().await;
+    assert!(never_read(server.address, LONG).await.is_none(), "the server closes the connection");
+    assert!(status(&server.get("/-/healthy").await).contains("200"), "the only slot is free again");
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn shutdown_takes_less_than_a_second_with_idle_slow_and_stuck_clients() {
+    let server = start(settings()).await;
+    server.publish(None);
+    server.until_ready().await;
+    let idle = TcpStream::connect(server.address).await.unwrap();
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET / HT").await.unwrap();
+    let stuck = never_read(server.address, Duration::from_millis(200)).await;
+    let address = server.address;
+    let took = server.shut_down().await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(TcpStream::connect(address).await.is_err(), "the port is free");
+    drop((idle, slow, stuck));
+}
