@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -9,7 +10,7 @@ use std::{
 
 use kpulse::{kernel::load::Loaded, probes::sched::reader::Reader, sample::Sched};
 use monitor_common::{
-    histogram::{BOUNDS, OVERFLOW},
+    histogram::{BOUNDS, BUCKETS, OVERFLOW},
     sched::Discard,
 };
 use tests::{
@@ -17,7 +18,9 @@ use tests::{
     cpu::{self, Charged},
     guard::{Restored, Running, fork},
     load::{Duty, DutyCycle, Messages, PingPong},
-    probes, root_or_skip,
+    probes,
+    reference::NaiveSched,
+    root_or_skip,
     skip::{self, alone},
     tool_or_skip,
     waits::Waits,
@@ -135,6 +138,49 @@ fn the_switches_are_the_kernels_own_count() {
     assert!(least > 20_000, "the load did not switch");
     let (least, most, counted) = (least as f64, most as f64, counted as f64);
     assert!(counted >= least * 0.999 && counted <= most * 1.001, "{counted} is not within 0.1 % of {least} to {most}");
+}
+
+/// The bucket that holds the time which `q` of all are not longer than.
+fn quantile(buckets: &[u64; BUCKETS], q: f64) -> usize {
+    let rank = (buckets.iter().sum::<u64>() as f64 * q).ceil() as u64;
+    let running = buckets.iter().scan(0, |sum, count| {
+        *sum += count;
+        Some(*sum)
+    });
+    running.take_while(|sum| *sum < rank).count()
+}
+
+#[test]
+fn the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give() {
+    root_or_skip!("the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give");
+    let _alone = alone();
+    let mut probe = Probe::load();
+    let naive = NaiveSched::attach();
+    // Pinned: a task that is moved while it waits is a matter of definition between the two.
+    let _messages = Messages::start(2, Some(cpu::online()[0] as usize));
+    let mut both = || {
+        let (_, sched) = probe.read();
+        let mut buckets = [0; BUCKETS];
+        sched.cpus.values().flat_map(|cpu| cpu.wait.iter()).for_each(|(bucket, count)| buckets[bucket] += count);
+        (buckets, naive.read().0)
+    };
+    // Waits that began before the naive programs were attached are over after this.
+    thread::sleep(Duration::from_millis(500));
+    let before = both();
+    thread::sleep(Duration::from_secs(3));
+    let after = both();
+    let since = |after: [u64; BUCKETS], before: [u64; BUCKETS]| std::array::from_fn(|i| after[i] - before[i]);
+    let (ours, theirs) = (since(after.0, before.0), since(after.1, before.1));
+    let (count, reference) = (ours.iter().sum::<u64>(), theirs.iter().sum::<u64>());
+    let (p50, p99) = ([quantile(&ours, 0.5), quantile(&theirs, 0.5)], [quantile(&ours, 0.99), quantile(&theirs, 0.99)]);
+    println!(
+        "waits: kpulse {count}, naive {reference}, ratio {:.5}; p50 in buckets {p50:?}, p99 in {p99:?}",
+        count as f64 / reference as f64
+    );
+    assert!(reference > 1_000, "the load made nobody wait");
+    assert!(count.abs_diff(reference) * 100 <= reference, "{count} waits against {reference}");
+    assert!(p50[0].abs_diff(p50[1]) <= 1, "p50 in buckets {p50:?}");
+    assert!(p99[0].abs_diff(p99[1]) <= 1, "p99 in buckets {p99:?}");
 }
 
 const MS: u64 = 1_000_000;
@@ -332,3 +378,54 @@ fn a_lost_departure_is_counted_and_never_makes_a_wait_longer() {
 }
 
 const ROUNDS: u64 = 20_000;
+
+/// How often the CPU has switched.
+fn switches(sched: &Sched, cpu: u32) -> u64 {
+    sched.cpus.get(&cpu).map_or(0, |cpu| cpu.switches.iter().sum())
+}
+
+#[test]
+fn a_cpu_that_was_offline_was_not_idle_meanwhile() {
+    root_or_skip!("a_cpu_that_was_offline_was_not_idle_meanwhile");
+    let name = "a_cpu_that_was_offline_was_not_idle_meanwhile";
+    let _alone = alone();
+    let cpus = cpu::online();
+    let last = cpus[cpus.len() - 1];
+    let switch = format!("/sys/devices/system/cpu/cpu{last}/online");
+    if last == 0 || !Path::new(&switch).exists() {
+        return skip::unsupported(name, "none of its CPUs can be taken offline");
+    }
+    let mut probe = Probe::load();
+    // So that the CPU is in a reading.
+    thread::spawn(move || cpu::pin(last as usize)).join().unwrap();
+    let (begin, before) = probe.read();
+    let returning = match Restored::set(&switch, "0") {
+        Ok(guard) => guard,
+        Err(error) => return skip::unsupported(name, &format!("CPU {last} cannot be taken offline: {error}")),
+    };
+    let gone = clock::monotonic();
+    let mut seen = gone;
+    while seen < gone + 300 * MS {
+        clock::sleep_until(seen + 20 * MS);
+        let (now, sched) = probe.read();
+        assert!(!sched.cpus[&last].online);
+        seen = now;
+    }
+    drop(returning);
+    assert!(cpu::online().contains(&last), "CPU {last} did not come back");
+    let (_, back) = probe.read();
+    // Each of these is a switch to another task, and one back.
+    while {
+        thread::spawn(move || cpu::pin(last as usize)).join().unwrap();
+        switches(&probe.read().1, last) < switches(&back, last) + 2
+    } {}
+    let (end, after) = probe.read();
+    let known = |sched: &Sched| sched.cpus[&last].busy_ns + sched.cpus[&last].idle_ns;
+    let (covered, offline, elapsed) = (known(&after) - known(&before), seen - gone, end - begin);
+    println!("{elapsed} ns, of which offline at least {offline}; busy and idle {covered}");
+    assert!(covered <= elapsed - offline + MS, "{covered} ns of {} in which the CPU was there", elapsed - offline);
+    clock::sleep_until(end + 200 * MS);
+    let (later, sched) = probe.read();
+    let (covered, elapsed) = (known(&sched) - known(&after), later - end);
+    assert!(covered.abs_diff(elapsed) < 2 * MS, "back again, it was busy or idle for {covered} of {elapsed} ns");
+}
