@@ -17,8 +17,8 @@ use tests::{
     clock,
     cpu::{self, Charged},
     guard::{Restored, Running, fork},
-    load::{Duty, DutyCycle, Messages, PingPong},
-    probes,
+    load::{Duty, DutyCycle, Messages, PingPong, Ring},
+    probes, proc,
     reference::NaiveSched,
     root_or_skip,
     skip::{self, alone},
@@ -156,8 +156,9 @@ fn the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give() {
     let _alone = alone();
     let mut probe = Probe::load();
     let naive = NaiveSched::attach();
-    // Pinned: a task that is moved while it waits is a matter of definition between the two.
-    let _messages = Messages::start(2, Some(cpu::online()[0] as usize));
+    // Pinned, for the naive programs take a move for a new wait. And with waits that are long against the microsecond or two
+    // from the clock that the scheduler stops at its entry to the tracepoint, which only they count.
+    let _load = Ring::start(cpu::online()[0] as usize);
     let mut both = || {
         let (_, sched) = probe.read();
         let mut buckets = [0; BUCKETS];
@@ -166,21 +167,38 @@ fn the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give() {
     };
     // Waits that began before the naive programs were attached are over after this.
     thread::sleep(Duration::from_millis(500));
-    let before = both();
-    thread::sleep(Duration::from_secs(3));
-    let after = both();
     let since = |after: [u64; BUCKETS], before: [u64; BUCKETS]| std::array::from_fn(|i| after[i] - before[i]);
-    let (ours, theirs) = (since(after.0, before.0), since(after.1, before.1));
-    let (count, reference) = (ours.iter().sum::<u64>(), theirs.iter().sum::<u64>());
-    let (p50, p99) = ([quantile(&ours, 0.5), quantile(&theirs, 0.5)], [quantile(&ours, 0.99), quantile(&theirs, 0.99)]);
-    println!(
-        "waits: kpulse {count}, naive {reference}, ratio {:.5}; p50 in buckets {p50:?}, p99 in {p99:?}",
-        count as f64 / reference as f64
+    for _ in 0..5 {
+        let (given, before) = (times_given_a_cpu(), both());
+        thread::sleep(Duration::from_secs(2));
+        let (after, own) = (both(), times_given_a_cpu() - given);
+        let (ours, theirs) = (since(after.0, before.0), since(after.1, before.1));
+        let (count, reference) = (ours.iter().sum::<u64>(), theirs.iter().sum::<u64>());
+        let [p50, p99] = [0.5, 0.99].map(|q| [quantile(&ours, q), quantile(&theirs, q)]);
+        println!(
+            "waits: kpulse {count}, naive {reference}, ratio {:.5}; p50 in buckets {p50:?}, p99 in {p99:?}; {own} of the load",
+            count as f64 / reference as f64
+        );
+        assert!(own > 1_000, "the load made nobody wait");
+        if own * 10 < count * 8 {
+            // Others use the machine, and their waits may be of any kind.
+            continue;
+        }
+        assert!(count.abs_diff(reference) * 100 <= reference, "{count} waits against {reference}");
+        assert!(p50[0].abs_diff(p50[1]) <= 1, "p50 in buckets {p50:?}");
+        assert!(p99[0].abs_diff(p99[1]) <= 1, "p99 in buckets {p99:?}");
+        return;
+    }
+    skip::unsupported(
+        "the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give",
+        "it is busy with other things: in none of five tries were 80 % of the waits the load's",
     );
-    assert!(reference > 1_000, "the load made nobody wait");
-    assert!(count.abs_diff(reference) * 100 <= reference, "{count} waits against {reference}");
-    assert!(p50[0].abs_diff(p50[1]) <= 1, "p50 in buckets {p50:?}");
-    assert!(p99[0].abs_diff(p99[1]) <= 1, "p99 in buckets {p99:?}");
+}
+
+/// How often this process's threads were given a CPU.
+fn times_given_a_cpu() -> u64 {
+    let tasks = proc::numbers("/proc/self/task");
+    tasks.iter().filter_map(|tid| proc::schedstat(format!("/proc/self/task/{tid}"))).map(|books| books.count).sum()
 }
 
 const MS: u64 = 1_000_000;
