@@ -159,8 +159,8 @@ impl PingPong {
     }
 }
 
-/// Threads in a ring on one CPU, each of which works for a while on what it gets before it passes it on: waits that are
-/// long against the moments by which definitions of their begin and end differ.
+/// Threads in a ring on one CPU, before all ordinary tasks: each works for a while on what it gets before it passes it on.
+/// Their waits are long against the moments by which definitions of their begin and end differ.
 pub struct Ring {
     _threads: Threads,
 }
@@ -187,6 +187,7 @@ impl Ring {
             let stop = all.stop.clone();
             all.threads.push(thread::spawn(move || {
                 cpu::pin(on);
+                cpu::real_time();
                 while !stop.load(Relaxed) && receiver.read_exact(&mut [0]).is_ok() {
                     let end = clock::monotonic() + 50_000 * (1 + i as u64);
                     while clock::monotonic() < end {}
