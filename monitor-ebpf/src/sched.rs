@@ -122,7 +122,7 @@ unsafe fn close_interval(cpu: *mut Cpu, now: u64, was_idle: bool) {
 /// Remembers the run delay of a task that leaves the CPU.
 #[inline(always)]
 unsafe fn depart(task: Kernel, pid: u32) {
-    if let Some(slot) = DEPARTED.get_ptr_mut(pid % DEPARTURES) {
+    if let Some(slot) = DEPARTED.get_ptr_mut(Departure::slot(pid)) {
         // SAFETY: a slot is one word; CPUs may race for it, and the tag says who won.
         unsafe { *slot = Departure::new(pid, read(task, &TASK_RUN_DELAY)).0 }
     }
@@ -164,7 +164,7 @@ unsafe fn earlier_legs(cpu: *mut Cpu, task: Kernel, pid: u32) -> u64 {
             // It has never run, so all its delay is this wait; the slot may hold an older task of the same number.
             return run_delay;
         }
-        let Some(slot) = DEPARTED.get(pid % DEPARTURES) else { return 0 };
+        let Some(slot) = DEPARTED.get(Departure::slot(pid)) else { return 0 };
         let departure = Departure(read_volatile(slot));
         match departure.run_delay_since(pid, run_delay) {
             Some(legs) => legs,
