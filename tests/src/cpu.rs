@@ -68,7 +68,11 @@ pub fn modes(cpu: usize) -> Modes {
     let name = format!("cpu{cpu} ");
     let line = stat.lines().find_map(|line| line.strip_prefix(&name)).expect("the CPU's line");
     let values: Vec<u64> = line.split_whitespace().map(|value| value.parse().expect("a number")).collect();
-    Modes { busy: values[0] + values[1] + values[2] + values[5] + values[6], idle: values[3] + values[4], steal: values[7] }
+    Modes {
+        busy: values[0] + values[1] + values[2] + values[5] + values[6],
+        idle: values[3] + values[4],
+        steal: values[7],
+    }
 }
 
 /// All context switches since boot.
@@ -124,8 +128,9 @@ impl Mounted {
         let folder = Folder::make(std::env::temp_dir().join(format!("kpulse-cpuacct-{}", std::process::id())))?;
         let target = std::ffi::CString::new(folder.0.display().to_string())?;
         // SAFETY: all strings end with a zero and live through the call.
-        match unsafe { libc::mount(c"none".as_ptr(), target.as_ptr(), c"cgroup".as_ptr(), 0, c"cpuacct".as_ptr().cast()) }
-        {
+        match unsafe {
+            libc::mount(c"none".as_ptr(), target.as_ptr(), c"cgroup".as_ptr(), 0, c"cpuacct".as_ptr().cast())
+        } {
             0 => Ok(Self(folder)),
             _ => Err(io::Error::last_os_error()),
         }

@@ -218,13 +218,18 @@ pub fn possible_cpus() -> io::Result<usize> {
 
 /// Loads and attaches whatever of the wanted probes this kernel can run.
 pub fn load(options: &Options<'_>) -> Loaded {
-    match try_load(options) {
+    load_with_room(options, DEVICES)
+}
+
+/// The same with room for the statistics of another number of devices than usual; 0 for a single device, operation and CPU.
+pub fn load_with_room(options: &Options<'_>, devices: u32) -> Loaded {
+    match try_load(options, devices) {
         Ok(loaded) => loaded,
         Err(reason) => Loaded::nothing(options, &reason),
     }
 }
 
-fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
+fn try_load(options: &Options<'_>, devices: u32) -> Result<Loaded, String> {
     if options.probes.is_empty() {
         return Err(String::new());
     }
@@ -243,7 +248,7 @@ fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
     for (name, value) in &resolved.longs {
         loader.override_global(name, value, true);
     }
-    let stats_entries = (cpus as u32 * block::Operation::COUNT as u32 * DEVICES).next_power_of_two().min(1 << 18);
+    let stats_entries = (cpus as u32 * block::Operation::COUNT as u32 * devices).next_power_of_two().min(1 << 18);
     loader.map_max_entries("BLOCK_STATS", stats_entries);
     for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
         probe.maps.iter().for_each(|map| drop(loader.map_max_entries(map, 1)));
