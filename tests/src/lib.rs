@@ -10,12 +10,20 @@
 //! - [`load`]: duty cycles and message passing
 //! - [`probes`]: kpulse's own programs, loaded for one test
 //! - [`reference`]: the programs that kpulse is compared with
+//! - [`loop_device`]: disks made of files, filesystems on them, and what makes them hang
+//! - [`fio`]: loads on a disk, with the times that fio measured
+//! - [`diskstats`]: the kernel's own counters of a disk
+//! - [`block`]: the block probe, read beside the disks that exist
 
+pub mod block;
 pub mod clock;
 pub mod cpu;
+pub mod diskstats;
 pub mod exits;
+pub mod fio;
 pub mod guard;
 pub mod load;
+pub mod loop_device;
 pub mod probes;
 pub mod proc;
 pub mod reference;

@@ -215,13 +215,18 @@ pub fn possible_cpus() -> io::Result<usize> {
 
 /// Loads and attaches whatever of the wanted probes this kernel can run.
 pub fn load(options: &Options<'_>) -> Loaded {
-    match try_load(options) {
+    load_with_room(options, memory::DEVICES)
+}
+
+/// The same with room for the statistics of another number of devices than usual; 0 for a single device, operation and CPU.
+pub fn load_with_room(options: &Options<'_>, devices: usize) -> Loaded {
+    match try_load(options, devices) {
         Ok(loaded) => loaded,
         Err(reason) => Loaded::nothing(options, &reason),
     }
 }
 
-fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
+fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
     if options.probes.is_empty() {
         return Err(String::new());
     }
@@ -240,7 +245,7 @@ fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
     for (name, value) in &resolved.longs {
         loader.override_global(name, value, true);
     }
-    loader.map_max_entries("BLOCK_STATS", memory::stats_entries(cpus));
+    loader.map_max_entries("BLOCK_STATS", memory::stats_entries(cpus, devices));
     for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
         for map in probe.maps {
             loader.map_max_entries(map, 1);
@@ -311,8 +316,9 @@ impl Resolved {
         words.insert("BLOCK_ISSUE_ARG", u32::from(arguments("block_rq_issue").len() > 1));
         words.insert("BLOCK_STATUS_IS_ERRNO", u32::from(arguments("block_rq_complete").get(1) == Some(&Argument::Int)));
         words.insert("MARK_VICTIM_HAS_TASK", u32::from(arguments("mark_victim").first() == Some(&Argument::Pointer)));
-        // An enum since 6.11; before, the flag had the same number for ten years.
+        // An enum since 6.11; before, the flags had the same numbers for ten years.
         words.insert("FLUSH_SEQUENCE_FLAG", 1 << types.enumerator("__RQF_FLUSH_SEQ").unwrap_or(4));
+        words.insert("ACCOUNTED_FLAG", 1 << types.enumerator("__RQF_IO_STAT").unwrap_or(13));
         let events = states["events"].is_on();
         let longs = BTreeMap::from([
             ("SLOW_REQUEST_NS", if events { options.slow_request_ns } else { u64::MAX }),
