@@ -4,6 +4,7 @@
 //! - [`load`]: sets them, loads each probe's programs, attaches them
 //! - [`maps`]: whole maps in one system call, or none
 //! - [`prime`]: makes every CPU switch once
+//! - [`resolve`]: what each probe finds in the type information, and so whether it can work
 //! - [`sys`]: the few `bpf()` calls that aya does not offer
 //!
 //! In: [`crate::probes`], which say what each probe needs. Out: [`load::Loaded`], with the maps that the probes' readers read.
@@ -12,4 +13,5 @@ pub mod btf;
 pub mod load;
 pub mod maps;
 pub mod prime;
+pub mod resolve;
 pub mod sys;
