@@ -356,3 +356,6 @@ fn release_memory() {
         libc::malloc_trim(0);
     }
 }
+
+#[cfg(test)]
+mod tests;
