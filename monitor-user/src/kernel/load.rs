@@ -312,7 +312,11 @@ fn failed(program: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("program {program}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let words = error.to_string();
+        // Some errors say their cause themselves.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
         cause = error.source();
     }
     text

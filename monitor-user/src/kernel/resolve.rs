@@ -76,7 +76,7 @@ pub(super) struct Resolved {
 
 impl Resolved {
     /// Looks everything up for the probes that are `wanted`.
-    pub fn of(types: &impl Types, wanted: &BTreeSet<&'static str>) -> Self {
+    pub fn of(types: &dyn Types, wanted: &BTreeSet<&'static str>) -> Self {
         let mut words = BTreeMap::new();
         let mut states = BTreeMap::new();
         for probe in PROBES {
@@ -98,12 +98,12 @@ impl Resolved {
 }
 
 /// Where one field is: the path under which it was found, and its offset in bytes.
-pub fn find(types: &impl Types, field: &Field) -> Option<(&'static str, u32)> {
+pub fn find(types: &dyn Types, field: &Field) -> Option<(&'static str, u32)> {
     field.paths.iter().find_map(|path| Some((*path, types.offset(path)?)))
 }
 
 /// Finds the fields of one probe. What is absent keeps the object's own value, which says so.
-fn resolve(types: &impl Types, probe: &Probe, words: &mut BTreeMap<&'static str, u32>) -> State {
+fn resolve(types: &dyn Types, probe: &Probe, words: &mut BTreeMap<&'static str, u32>) -> State {
     let mut lost = BTreeSet::new();
     let mut groups = BTreeMap::<&str, bool>::new();
     for field in probe.fields {
