@@ -19,10 +19,10 @@ use tests::{
 /// Name, the operation that it must at least have done, fio's options.
 type Load = (&'static str, Operation, &'static [&'static str]);
 
-/// Short ones: a load that is counted exactly needs not be long.
+/// Short ones: a load that is counted exactly needs not be long, and see [`equal_once`].
 const LOADS: &[Load] = &[
-    ("reads, one by one", Operation::Read, &["--rw=randread", "--bs=4k", "--direct=1", "--io_size=4M"]),
-    ("writes, one by one", Operation::Write, &["--rw=randwrite", "--bs=4k", "--direct=1", "--io_size=4M"]),
+    ("reads, one by one", Operation::Read, &["--rw=randread", "--bs=4k", "--direct=1", "--io_size=1M"]),
+    ("writes, one by one", Operation::Write, &["--rw=randwrite", "--bs=4k", "--direct=1", "--io_size=1M"]),
     (
         "both, all sizes from a sector to 1 MiB, deep and by several",
         Operation::Write,
@@ -39,7 +39,7 @@ const LOADS: &[Load] = &[
     (
         "more at once than the device has tags",
         Operation::Read,
-        &["--rw=randread", "--bs=4k", "--direct=1", "--ioengine=libaio", "--iodepth=256", "--io_size=32M"],
+        &["--rw=randread", "--bs=4k", "--direct=1", "--ioengine=libaio", "--iodepth=256", "--io_size=8M"],
     ),
     (
         "neighbours that are merged",
@@ -54,7 +54,7 @@ const LOADS: &[Load] = &[
             "--io_size=16M",
         ],
     ),
-    ("through the page cache", Operation::Write, &["--rw=randrw", "--bs=4k", "--io_size=8M", "--end_fsync=1"]),
+    ("through the page cache", Operation::Write, &["--rw=randrw", "--bs=4k", "--io_size=2M", "--end_fsync=1"]),
     (
         "a flush after every fourth write",
         Operation::Flush,
@@ -64,7 +64,7 @@ const LOADS: &[Load] = &[
     (
         "writes that flush themselves",
         Operation::Flush,
-        &["--rw=randwrite", "--bs=4k", "--direct=1", "--sync=1", "--numjobs=3", "--io_size=1M"],
+        &["--rw=randwrite", "--bs=4k", "--direct=1", "--sync=1", "--numjobs=3", "--io_size=256k"],
     ),
     (
         "the same, deep",

@@ -119,12 +119,12 @@ impl Disk {
 }
 
 /// How often a comparison may be repeated.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 12;
 
 /// Passes if `compare` finds the same on both sides once in [`ATTEMPTS`].
 ///
 /// A kernel may be built to run no program at all while some task of the machine's own is the current one (sandboxes hide
-/// their agents so), and then completions that interrupt this task pass unseen by any program, about 1 in 10,000. What is
+/// their agents so), and then completions that interrupt this task pass unseen by any program and by no counter of it: some in 10,000 where such a task is idle, more where it is busy. What is
 /// wrong in kpulse is wrong every time.
 ///
 /// # Panics
