@@ -23,7 +23,7 @@ use crate::{
 use super::{budget::Ledger, metrics};
 
 /// The content type of [`Exposition::render`].
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything a scrape needs. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

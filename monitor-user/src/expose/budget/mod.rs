@@ -31,6 +31,8 @@ use crate::{
     status::{Snapshot, Status},
 };
 
+pub use devices::expected as has_requests;
+
 use devices::Devices;
 use group::Group;
 use pool::Shares;

@@ -407,7 +407,7 @@ fn a_disk_that_leaves_takes_its_series_with_it_and_returns_with_new_ones() {
     let mut back = without.clone();
     complete_one(back.sample.block.as_mut().unwrap(), disk_id(1));
     let key = |disk: &str| ("kpulse_block_request_seconds_count".to_owned(), vec![disk.to_owned(), "read".to_owned()]);
-    let mut see = |snapshot| {
+    let see = |snapshot| {
         exposition.observe(&Arc::new(snapshot));
         let found = scrape(&exposition).0;
         assert!(!found.contains_key(&key(OTHER)), "nothing is added to other");

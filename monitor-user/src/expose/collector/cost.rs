@@ -1,8 +1,23 @@
 //! What a scrape costs. Not run by default, because only a release build on a quiet machine says anything:
 //! `cargo test --release -p monitor-user -- --ignored --nocapture scrape_cost`.
 
+use monitor_common::histogram::BUCKETS;
+
 use super::*;
-use crate::expose::testing::node;
+use crate::{expose::testing::node, histogram::Histogram};
+
+/// A node whose histograms are as wide as those of a disk that is used: 80 buckets.
+fn used(cpus: u32, disks: u32) -> Snapshot {
+    let mut buckets = [0; BUCKETS];
+    (100..180).for_each(|bucket| buckets[bucket] = 1000 + bucket as u64);
+    let wide = Histogram::from_buckets(&buckets, 1 << 40);
+    let mut snapshot = node(cpus, disks);
+    for r in snapshot.sample.block.iter_mut().flat_map(|block| &mut block.requests) {
+        [&mut r.queue, &mut r.device_time, &mut r.total].into_iter().for_each(|times| times.clone_from(&wide));
+    }
+    snapshot.sample.sched.iter_mut().flat_map(|sched| sched.cpus.values_mut()).for_each(|cpu| cpu.wait = wide.clone());
+    snapshot
+}
 
 /// CPU time of this thread in nanoseconds.
 fn cpu_ns() -> u64 {
@@ -22,7 +37,7 @@ fn median(mut once: impl FnMut() -> u64) -> f64 {
 /// CPU time in microseconds of taking up a snapshot and of rendering it.
 fn measure(cpus: u32, disks: u32) -> (f64, f64) {
     let exposition = Exposition::new(2000).unwrap();
-    let [even, odd] = [0, 1].map(|_| Arc::new(node(cpus, disks)));
+    let [even, odd] = [0, 1].map(|_| Arc::new(used(cpus, disks)));
     let mut turn = 0;
     let mut next = || {
         turn += 1;
