@@ -1,0 +1,146 @@
+//! Where threads run, and what the kernel itself says each CPU did.
+
+use std::{fs, io, path::Path};
+
+use crate::guard::Folder;
+
+/// Keeps the calling thread, and what it starts from now on, on one CPU.
+///
+/// # Panics
+///
+/// If the kernel refuses.
+pub fn pin(cpu: usize) {
+    // SAFETY: an empty set is all zeros.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: writes to our own set, which has room for 1,024 CPUs; the call only reads it.
+    let result = unsafe {
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
+    };
+    assert_eq!(result, 0, "cannot pin to CPU {cpu}: {}", io::Error::last_os_error());
+}
+
+/// Lets the calling thread run before all ordinary ones.
+///
+/// # Panics
+///
+/// If the kernel refuses.
+pub fn real_time() {
+    let parameters = libc::sched_param { sched_priority: 10 };
+    // SAFETY: the call only reads the struct.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+    assert_eq!(result, 0, "cannot become SCHED_FIFO: {}", io::Error::last_os_error());
+}
+
+/// The numbers of the CPUs that are online.
+///
+/// # Panics
+///
+/// If the kernel's list cannot be read.
+pub fn online() -> Vec<u32> {
+    let list = fs::read_to_string("/sys/devices/system/cpu/online").expect("the list of CPUs");
+    let number = |text: &str| text.parse::<u32>().expect("a CPU's number");
+    let range = |part: &str| match part.split_once('-') {
+        Some((first, last)) => number(first)..=number(last),
+        None => number(part)..=number(part),
+    };
+    list.trim().split(',').flat_map(range).collect()
+}
+
+/// One line of /proc/stat, in ticks of 10 ms.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Modes {
+    /// user, nice, system, irq and softirq together.
+    pub busy: u64,
+    /// idle and iowait together.
+    pub idle: u64,
+    /// What the hypervisor took.
+    pub steal: u64,
+}
+
+/// What /proc/stat says of a CPU.
+///
+/// # Panics
+///
+/// If it says nothing.
+pub fn modes(cpu: usize) -> Modes {
+    let stat = fs::read_to_string("/proc/stat").expect("/proc/stat");
+    let name = format!("cpu{cpu} ");
+    let line = stat.lines().find_map(|line| line.strip_prefix(&name)).expect("the CPU's line");
+    let values: Vec<u64> = line.split_whitespace().map(|value| value.parse().expect("a number")).collect();
+    Modes {
+        busy: values[0] + values[1] + values[2] + values[5] + values[6],
+        idle: values[3] + values[4],
+        steal: values[7],
+    }
+}
+
+/// All context switches since boot.
+///
+/// # Panics
+///
+/// If /proc/stat does not say.
+pub fn context_switches() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").expect("/proc/stat");
+    let line = stat.lines().find_map(|line| line.strip_prefix("ctxt ")).expect("the line ctxt");
+    line.trim().parse().expect("a number")
+}
+
+/// The time that tasks used each CPU, as the kernel charges it to the root of the control groups: in nanoseconds, and
+/// from other books than those that kpulse reads (`update_curr` in kernel/sched/fair.c, not `rq->clock` at a switch).
+pub struct Charged {
+    file: String,
+    _mounted: Option<Mounted>,
+}
+
+impl Charged {
+    /// Finds the books, mounting them if nobody has.
+    ///
+    /// # Errors
+    ///
+    /// Says why this kernel does not have them.
+    pub fn open() -> Result<Self, String> {
+        let known = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct"];
+        if let Some(folder) = known.iter().find(|folder| Path::new(folder).join(PER_CPU).exists()) {
+            return Ok(Self { file: format!("{folder}/{PER_CPU}"), _mounted: None });
+        }
+        let mounted = Mounted::cpuacct().map_err(|error| format!("no cpuacct control group: {error}"))?;
+        Ok(Self { file: mounted.0.0.join(PER_CPU).display().to_string(), _mounted: Some(mounted) })
+    }
+
+    /// The time charged to a CPU so far in nanoseconds. What runs there now is charged at the next tick.
+    ///
+    /// # Panics
+    ///
+    /// If the file cannot be read any more.
+    pub fn read(&self, cpu: usize) -> u64 {
+        let text = fs::read_to_string(&self.file).expect("the file was there before");
+        text.split_whitespace().nth(cpu).expect("a value for each CPU").parse().expect("a number")
+    }
+}
+
+const PER_CPU: &str = "cpuacct.usage_percpu";
+
+struct Mounted(Folder);
+
+impl Mounted {
+    fn cpuacct() -> io::Result<Self> {
+        let folder = Folder::make(std::env::temp_dir().join(format!("kpulse-cpuacct-{}", std::process::id())))?;
+        let target = std::ffi::CString::new(folder.0.display().to_string())?;
+        // SAFETY: all strings end with a zero and live through the call.
+        match unsafe {
+            libc::mount(c"none".as_ptr(), target.as_ptr(), c"cgroup".as_ptr(), 0, c"cpuacct".as_ptr().cast())
+        } {
+            0 => Ok(Self(folder)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let Ok(target) = std::ffi::CString::new(self.0.0.display().to_string()) else { return };
+        // SAFETY: the string ends with a zero and lives through the call.
+        unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+    }
+}
