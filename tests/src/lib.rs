@@ -9,6 +9,7 @@
 //! - [`waits`]: how long all tasks of the machine waited, as the kernel says
 //! - [`load`]: duty cycles and message passing
 //! - [`probes`]: kpulse's own programs, loaded for one test
+//! - [`reference`]: the programs that kpulse is compared with
 
 pub mod clock;
 pub mod cpu;
@@ -17,6 +18,7 @@ pub mod guard;
 pub mod load;
 pub mod probes;
 pub mod proc;
+pub mod reference;
 pub mod skip;
 pub mod wait;
 pub mod waits;

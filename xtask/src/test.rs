@@ -77,7 +77,18 @@ fn cargo_test(packages: &[&str], harness: &[&str], args: &Args) -> Command {
 
 fn clippy() -> Command {
     // The kernel programs build only for their own target, where clippy has no `core` to look at.
-    shell::cargo(["clippy", "--workspace", "--exclude", "monitor-ebpf", "--all-targets", "--", "--deny", "warnings"])
+    shell::cargo([
+        "clippy",
+        "--workspace",
+        "--exclude",
+        "monitor-ebpf",
+        "--exclude",
+        "reference-ebpf",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ])
 }
 
 /// The tests of the package `tests`, against the `kpulse` that is shipped. One at a time: there is one kernel.

@@ -21,15 +21,12 @@ use monitor_common::{block, events, sched, tasks};
 use super::{
     btf::{self, Argument},
     maps::{Hash, Iterated, Mapped, PerCpu},
-    sys,
+    memory, sys,
 };
 use crate::probes::{Field, Hook, Need, PROBES, Probe};
 
 /// The programs, as `monitor-ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/programs"));
-
-/// Devices whose statistics there is room for, each with all its operations on every CPU.
-const DEVICES: u32 = 128;
 
 /// What to load, and the thresholds that the programs themselves apply.
 #[derive(Clone, Debug)]
@@ -243,8 +240,7 @@ fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
     for (name, value) in &resolved.longs {
         loader.override_global(name, value, true);
     }
-    let stats_entries = (cpus as u32 * block::Operation::COUNT as u32 * DEVICES).next_power_of_two().min(1 << 18);
-    loader.map_max_entries("BLOCK_STATS", stats_entries);
+    loader.map_max_entries("BLOCK_STATS", memory::stats_entries(cpus));
     for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
         for map in probe.maps {
             loader.map_max_entries(map, 1);

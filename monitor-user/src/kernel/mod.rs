@@ -3,6 +3,7 @@
 //! - [`btf`]: offsets and tracepoint arguments from the running kernel's own type information
 //! - [`load`]: sets them, loads each probe's programs, attaches them
 //! - [`maps`]: whole maps in one system call, or none
+//! - [`memory`]: what the maps take on a machine of any size
 //! - [`prime`]: makes every CPU switch once
 //! - [`sys`]: the few `bpf()` calls that aya does not offer
 //!
@@ -11,5 +12,6 @@
 pub mod btf;
 pub mod load;
 pub mod maps;
+pub mod memory;
 pub mod prime;
 pub mod sys;
