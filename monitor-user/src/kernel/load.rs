@@ -395,7 +395,11 @@ fn failed(program: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("program {program}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        // Some errors have told of their cause themselves.
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
         cause = error.source();
     }
     text
