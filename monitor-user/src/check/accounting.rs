@@ -25,6 +25,9 @@ pub fn requirements(machine: &Machine<'_>) -> Vec<Requirement> {
 fn waits(machine: &Machine<'_>) -> Requirement {
     let name = "run-queue waits";
     let lost = "how long tasks wait for a CPU: the waits of the probes sched, tasks and events";
+    if let Some(why) = unseen(machine) {
+        return Requirement::missing(name, why, lost, "mount proc, or set host.proc");
+    }
     match machine.proc("self/schedstat") {
         Ok(text) if text.split_whitespace().all(|word| word == "0") => Requirement::missing(
             name,
@@ -38,6 +41,12 @@ fn waits(machine: &Machine<'_>) -> Requirement {
         }
         Err(error) => Requirement::degraded(name, error.to_string(), "to know whether they are kept", "run as root"),
     }
+}
+
+/// Why this process's own files say nothing about the kernel, if they do not.
+fn unseen(machine: &Machine<'_>) -> Option<String> {
+    let own = machine.roots.proc.join("self/status");
+    (!exists(&own)).then(|| format!("cannot be looked at: {} is not there", own.display()))
 }
 
 fn disk_statistics(machine: &Machine<'_>) -> Requirement {
@@ -75,11 +84,15 @@ fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
 
 fn task_io(machine: &Machine<'_>) -> Requirement {
     let name = "bytes by task";
+    let lost = "who read and wrote how many bytes";
+    if let Some(why) = unseen(machine) {
+        return Requirement::degraded(name, why, lost, "mount proc, or set host.proc");
+    }
     if exists(&machine.roots.proc.join("self/io")) {
         return Requirement::ok(name, "counted (/proc/self/io)");
     }
     let remedy = "boot a kernel built with CONFIG_TASK_IO_ACCOUNTING=y";
-    Requirement::degraded(name, "not counted", "who read and wrote how many bytes", remedy)
+    Requirement::degraded(name, "not counted", lost, remedy)
 }
 
 fn pressure(machine: &Machine<'_>) -> Requirement {

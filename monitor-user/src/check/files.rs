@@ -22,6 +22,7 @@ pub fn requirements(machine: &Machine<'_>) -> Vec<Requirement> {
 }
 
 fn failure(part: &str, why: &str) -> Requirement {
+    let why = why.split(" (os error").next().unwrap_or(why);
     if part.starts_with("filesystem ") {
         return Requirement::degraded(
             part,
@@ -37,7 +38,8 @@ fn failure(part: &str, why: &str) -> Requirement {
         }
         _ => "look at the file: if it is right, report it with `kpulse check --json`",
     };
-    Requirement::missing(part, why, format!("{} of this node", part.replace('_', " ")), remedy)
+    let lost = if part == "stat" { "CPU modes and context switches".into() } else { part.replace('_', " ") };
+    Requirement::missing(part, why, format!("{lost} of this node"), remedy)
 }
 
 /// `hidepid` hides other users' processes. kpulse reads its own, and process 1's if the host is found below another root.

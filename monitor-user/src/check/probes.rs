@@ -80,7 +80,7 @@ fn hook(types: &dyn Types, probe: &Probe, hook: Hook) -> Requirement {
         Hook::Tracepoint(tracepoint) => match types.arguments(tracepoint) {
             Some(arguments) => {
                 let arguments: Vec<_> = arguments.iter().map(|argument| word(*argument)).collect();
-                Requirement::ok(tracepoint, format!("a tracepoint that passes ({})", arguments.join(", ")))
+                Requirement::ok(tracepoint, format!("passes ({})", arguments.join(", ")))
             }
             None => Requirement::missing(
                 tracepoint,

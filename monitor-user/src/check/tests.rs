@@ -45,7 +45,7 @@ impl Node {
         let privileges = Privileges::read(&roots.proc);
         let state = |name| self.states.get(name).cloned().unwrap_or(State::On { lost: Vec::new() });
         let states = PROBES.iter().map(|probe| (probe.name, state(probe.name))).collect();
-        let loading = match privileges.as_ref().is_ok_and(Privileges::may_load) {
+        let loading = match privileges.as_ref().map_or(true, Privileges::may_load) {
             true => Loading::Tried { states, selfcheck: self.selfcheck.clone() },
             false => Loading::NotTried,
         };
@@ -276,6 +276,20 @@ fn what_of_proc_cannot_be_read_is_named_part_by_part() {
     let names: Vec<_> = wrong.iter().map(|(group, name, mark, _)| (group.as_str(), name.as_str(), *mark)).collect();
     assert_eq!(names, [("files", "memory", Mark::Missing), ("files", "uptime", Mark::Missing)]);
     assert!(wrong[1].3.contains("proc/uptime: No such file"), "{}", wrong[1].3);
+}
+
+#[test]
+fn without_proc_nothing_is_said_to_be_off_that_could_not_be_looked_at() {
+    let node = Node::sound();
+    node.files.remove("proc/self");
+    let wrong = node.wrong();
+    let said = |name: &str| &wrong.iter().find(|(_, found, ..)| found == name).unwrap().3;
+    assert!(said("capabilities").contains("proc/self/status: No such file"), "{wrong:?}");
+    for name in ["run-queue waits", "bytes by task"] {
+        assert!(said(name).starts_with("cannot be looked at"), "{wrong:?}");
+    }
+    // What was loaded all the same is not called missing.
+    assert!(wrong.iter().all(|(_, name, ..)| name != "programs"), "{wrong:?}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ const INDENT: usize = 2;
 /// The longest mark, and the space behind it.
 const MARK: usize = 10;
 /// Names beyond this width push what was found to the right instead of all others.
-const LONGEST_NAME: usize = 28;
+const LONGEST_NAME: usize = 36;
 /// Lines are broken at no less than this behind the names: broken smaller, nobody can read them.
 const LEAST: usize = 20;
 
