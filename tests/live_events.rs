@@ -1,4 +1,5 @@
 //! Rare things, one by one: a long wait for the CPU, and a task killed for want of memory.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what its tests share")]
 
 use std::{fs, path::Path, thread};
 

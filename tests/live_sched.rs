@@ -1,4 +1,5 @@
 //! The scheduler probe against the kernel's own books: waits, switches, utilisation, and what it must refuse.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what its tests share")]
 
 use std::{
     cell::Cell,

@@ -1,4 +1,5 @@
 //! The tasks probe against /proc: one task's record, a wait under way, and what a snapshot of thousands costs.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what its tests share")]
 
 use std::{
     fs,
