@@ -3,8 +3,6 @@
 //! In: loads on loop devices, over memory and over a disk, raw and through ext4, with every scheduler. What a load does to a
 //! device that was quiet before and is quiet again after must be in both books alike.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::fs;
 
 use kpulse::sample::Class;

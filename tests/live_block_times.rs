@@ -1,7 +1,5 @@
 //! Latency against fio's own measurement, from outside the kernel.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::thread;
 
 use tests::{block::Watch, cpu, fio, loop_device::Plan, root_or_skip, skip, tool_or_skip};
