@@ -1,5 +1,7 @@
 //! Requests that fail, that complete in parts and that are slow: counted once, and each with a record.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},

@@ -1,5 +1,7 @@
 //! What is in flight while a disk hangs, and what is left of a disk that has gone.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{fs, os::fd::AsRawFd as _, process::Stdio, thread, time::Duration};
 
 use tests::{
