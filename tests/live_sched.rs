@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -9,15 +10,17 @@ use std::{
 
 use kpulse::{kernel::load::Loaded, probes::sched::reader::Reader, sample::Sched};
 use monitor_common::{
-    histogram::{BOUNDS, OVERFLOW},
+    histogram::{BOUNDS, BUCKETS, OVERFLOW},
     sched::Discard,
 };
 use tests::{
     clock,
     cpu::{self, Charged},
     guard::{Restored, Running, fork},
-    load::{Duty, DutyCycle, Messages, PingPong},
-    probes, root_or_skip,
+    load::{Duty, DutyCycle, Messages, PingPong, Ring},
+    probes, proc,
+    reference::NaiveSched,
+    root_or_skip,
     skip::{self, alone},
     tool_or_skip,
     waits::Waits,
@@ -54,25 +57,36 @@ fn sum(sched: &Sched, of: impl Fn(&kpulse::sample::Cpu) -> u64) -> u64 {
 /// Compares the histogram's sum with the run delay of all tasks while `load` runs. Gives the migrated waits.
 fn waits_agree(load: impl FnOnce()) -> Result<u64, String> {
     let mut probe = Probe::load();
+    probe.read();
+    // All tasks' books are not read in one moment: the truth is for a time that is longer than from the second to the
+    // third reading and shorter than from the first to the fourth.
+    let (_, first) = probe.read();
     let waits = Waits::begin().map_err(|error| format!("no taskstats: {error}"))?;
-    let (_, before) = probe.read();
+    let (_, second) = probe.read();
     load();
-    let (_, after) = probe.read();
+    let (_, third) = probe.read();
     let truth = waits.end().unwrap();
-    let delta = |of: &dyn Fn(&kpulse::sample::Cpu) -> u64| sum(&after, of) - sum(&before, of);
-    let counted = delta(&|cpu| cpu.wait.sum_ns());
-    let migrated = delta(&|cpu| cpu.migrated);
-    let ratio = counted as f64 / truth.ns as f64;
+    let (_, fourth) = probe.read();
+    let waited = |from, to| sum(to, |cpu| cpu.wait.sum_ns()) - sum(from, |cpu| cpu.wait.sum_ns());
+    let count = |of: fn(&kpulse::sample::Cpu) -> u64| sum(&third, of) - sum(&second, of);
+    let (least, most, migrated) = (waited(&second, &third), waited(&first, &fourth), count(|cpu| cpu.migrated));
+    let ratio = |ns: u64| ns as f64 / truth.ns as f64;
     println!(
-        "waits: kpulse {:.3} s, kernel {:.3} s, ratio {ratio:.5}; {} waits, {migrated} migrated; {} tasks ended, {} unknown",
-        counted as f64 / 1e9,
+        "waits: kpulse {:.3} s, kernel {:.3} s, ratio {:.5} to {:.5}; {} waits, {migrated} migrated; {} tasks ended, {} unknown",
+        least as f64 / 1e9,
         truth.ns as f64 / 1e9,
-        delta(&|cpu| cpu.wait.count()),
+        ratio(least),
+        ratio(most),
+        count(|cpu| cpu.wait.count()),
         truth.ended,
         truth.unknown,
     );
     assert!(truth.ns > 1_000_000_000, "the load made nobody wait: {truth:?}");
-    assert!((0.99..=1.01).contains(&ratio), "the waits differ by more than 1 %: {counted} against {}", truth.ns);
+    assert!(
+        ratio(least) <= 1.01 && ratio(most) >= 0.99,
+        "the waits differ by more than 1 %: {least} to {most} against {}",
+        truth.ns
+    );
     Ok(migrated)
 }
 
@@ -82,7 +96,7 @@ fn the_waits_of_threads_that_pass_messages_add_up_to_the_kernels_run_delay() {
     let _alone = alone();
     let load = || {
         let _messages = Messages::start(4, None);
-        thread::sleep(Duration::from_secs(2));
+        thread::sleep(Duration::from_secs(4));
     };
     match waits_agree(load) {
         Ok(migrated) => assert!(migrated > 0 || cpu::online().len() == 1, "nobody was moved: the table was not used"),
@@ -135,6 +149,71 @@ fn the_switches_are_the_kernels_own_count() {
     assert!(least > 20_000, "the load did not switch");
     let (least, most, counted) = (least as f64, most as f64, counted as f64);
     assert!(counted >= least * 0.999 && counted <= most * 1.001, "{counted} is not within 0.1 % of {least} to {most}");
+}
+
+/// The bucket that holds the time which `q` of all are not longer than.
+fn quantile(buckets: &[u64; BUCKETS], q: f64) -> usize {
+    let rank = (buckets.iter().sum::<u64>() as f64 * q).ceil() as u64;
+    let running = buckets.iter().scan(0, |sum, count| {
+        *sum += count;
+        Some(*sum)
+    });
+    running.take_while(|sum| *sum < rank).count()
+}
+
+#[test]
+fn the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give() {
+    root_or_skip!("the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give");
+    let _alone = alone();
+    let mut probe = Probe::load();
+    let naive = NaiveSched::attach();
+    // Pinned, for the naive programs take a move for a new wait. And with waits that are long against the microsecond or two
+    // from the clock that the scheduler stops at its entry to the tracepoint, which only they count.
+    // Real-time, and only this CPU compared, for others use the machine too, and what they do is not known.
+    let cpus = cpu::online();
+    let on = cpus[cpus.len() - 1];
+    cpu::pin(cpus[0] as usize);
+    let _load = Ring::start(on as usize);
+    let mut both = || {
+        let (_, sched) = probe.read();
+        let mut buckets = [0; BUCKETS];
+        sched.cpus[&on].wait.iter().for_each(|(bucket, count)| buckets[bucket] += count);
+        (buckets, naive.read_on(on as usize))
+    };
+    // Waits that began before the naive programs were attached are over after this.
+    thread::sleep(Duration::from_millis(500));
+    let since = |after: [u64; BUCKETS], before: [u64; BUCKETS]| std::array::from_fn(|i| after[i] - before[i]);
+    for _ in 0..5 {
+        let (given, before) = (times_given_a_cpu(), both());
+        thread::sleep(Duration::from_secs(2));
+        let (after, own) = (both(), times_given_a_cpu() - given);
+        let (ours, theirs) = (since(after.0, before.0), since(after.1, before.1));
+        let (count, reference) = (ours.iter().sum::<u64>(), theirs.iter().sum::<u64>());
+        let [p50, p99] = [0.5, 0.99].map(|q| [quantile(&ours, q), quantile(&theirs, q)]);
+        println!(
+            "waits: kpulse {count}, naive {reference}, ratio {:.5}; p50 in buckets {p50:?}, p99 in {p99:?}; {own} of the load",
+            count as f64 / reference as f64
+        );
+        assert!(own > 1_000, "the load made nobody wait");
+        if own * 10 < count * 8 {
+            // Others use the machine, and their waits may be of any kind.
+            continue;
+        }
+        assert!(count.abs_diff(reference) * 100 <= reference, "{count} waits against {reference}");
+        assert!(p50[0].abs_diff(p50[1]) <= 1, "p50 in buckets {p50:?}");
+        assert!(p99[0].abs_diff(p99[1]) <= 1, "p99 in buckets {p99:?}");
+        return;
+    }
+    skip::unsupported(
+        "the_waits_have_the_count_and_the_shape_that_wakeups_and_switches_give",
+        "it is busy with other things: in none of five tries were 80 % of the waits the load's",
+    );
+}
+
+/// How often this process's threads were given a CPU.
+fn times_given_a_cpu() -> u64 {
+    let tasks = proc::numbers("/proc/self/task");
+    tasks.iter().filter_map(|tid| proc::schedstat(format!("/proc/self/task/{tid}"))).map(|books| books.count).sum()
 }
 
 const MS: u64 = 1_000_000;
@@ -236,8 +315,11 @@ fn utilisation_is_what_a_loop_of_known_duty_cycle_used() {
         println!("| {name} | {charged:.2} | {alone:.2} | {stolen:.2} | {kpulse:.2} | {sampled:.2} | {not_idle:.2} |");
         assert!((covered - 100.0).abs() < 0.1, "{name}: busy and idle are not all the time: {seen:?}");
         // The kernel takes stolen time out of what it charges, and does not say whether a task or the idle loop lost it.
-        let truth = charged - TOLERANCE..=charged + stolen + TOLERANCE;
-        assert!(truth.contains(&kpulse), "{name}: not within {TOLERANCE} points: {seen:?}");
+        let others = charged - alone > 2.0;
+        // What others run at that moment is charged at the next tick only, at most 10 ms later.
+        let tolerance = if others { TOLERANCE + 10.0 / 12.0 } else { TOLERANCE };
+        let truth = charged - tolerance..=charged + stolen + tolerance;
+        assert!(truth.contains(&kpulse), "{name}: not within {tolerance:.2} points: {seen:?}");
     }
 }
 
@@ -328,7 +410,60 @@ fn a_lost_departure_is_counted_and_never_makes_a_wait_longer() {
     assert!(lost > ROUNDS, "two tasks shared a slot {ROUNDS} times, {lost} were counted");
     assert!(counted as f64 <= truth.ns as f64 * 1.01, "{counted} ns is more than the kernel's {} ns", truth.ns);
     let longest = longest.unwrap_or(0);
-    assert!(longest < OVERFLOW && BOUNDS[longest - 1] < elapsed, "a wait in bucket {longest} in {elapsed} ns");
+    // Others of the machine may have waited since before; a difference of two tasks' delays is far beyond that.
+    let most = elapsed + 60_000 * MS;
+    assert!(longest < OVERFLOW && BOUNDS[longest.max(1) - 1] < most, "a wait in bucket {longest} in {elapsed} ns");
 }
 
 const ROUNDS: u64 = 20_000;
+
+/// How often the CPU has switched.
+fn switches(sched: &Sched, cpu: u32) -> u64 {
+    sched.cpus.get(&cpu).map_or(0, |cpu| cpu.switches.iter().sum())
+}
+
+#[test]
+fn a_cpu_that_was_offline_was_not_idle_meanwhile() {
+    root_or_skip!("a_cpu_that_was_offline_was_not_idle_meanwhile");
+    let name = "a_cpu_that_was_offline_was_not_idle_meanwhile";
+    let _alone = alone();
+    let cpus = cpu::online();
+    let last = cpus[cpus.len() - 1];
+    let switch = format!("/sys/devices/system/cpu/cpu{last}/online");
+    if last == 0 || !Path::new(&switch).exists() {
+        return skip::unsupported(name, "none of its CPUs can be taken offline");
+    }
+    let mut probe = Probe::load();
+    // So that the CPU is in a reading.
+    thread::spawn(move || cpu::pin(last as usize)).join().unwrap();
+    let (begin, before) = probe.read();
+    let returning = match Restored::set(&switch, "0") {
+        Ok(guard) => guard,
+        Err(error) => return skip::unsupported(name, &format!("CPU {last} cannot be taken offline: {error}")),
+    };
+    let gone = clock::monotonic();
+    let mut seen = gone;
+    while seen < gone + 300 * MS {
+        clock::sleep_until(seen + 20 * MS);
+        let (now, sched) = probe.read();
+        assert!(!sched.cpus[&last].online);
+        seen = now;
+    }
+    drop(returning);
+    assert!(cpu::online().contains(&last), "CPU {last} did not come back");
+    let (_, back) = probe.read();
+    // Each of these is a switch to another task, and one back.
+    while {
+        thread::spawn(move || cpu::pin(last as usize)).join().unwrap();
+        switches(&probe.read().1, last) < switches(&back, last) + 2
+    } {}
+    let (end, after) = probe.read();
+    let known = |sched: &Sched| sched.cpus[&last].busy_ns + sched.cpus[&last].idle_ns;
+    let (covered, offline, elapsed) = (known(&after) - known(&before), seen - gone, end - begin);
+    println!("{elapsed} ns, of which offline at least {offline}; busy and idle {covered}");
+    assert!(covered <= elapsed - offline + MS, "{covered} ns of {} in which the CPU was there", elapsed - offline);
+    clock::sleep_until(end + 200 * MS);
+    let (later, sched) = probe.read();
+    let (covered, elapsed) = (known(&sched) - known(&after), later - end);
+    assert!(covered.abs_diff(elapsed) < 2 * MS, "back again, it was busy or idle for {covered} of {elapsed} ns");
+}

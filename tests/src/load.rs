@@ -158,3 +158,45 @@ impl PingPong {
         Self { _threads: Threads { stop, threads } }
     }
 }
+
+/// Threads in a ring on one CPU, before all ordinary tasks: each works for a while on what it gets before it passes it on.
+/// Their waits are long against the moments by which definitions of their begin and end differ.
+pub struct Ring {
+    _threads: Threads,
+}
+
+/// Threads of a ring; half as many pieces of work go round.
+const RING: usize = 8;
+
+impl Ring {
+    /// Begins, on one CPU.
+    ///
+    /// # Panics
+    ///
+    /// If the sockets cannot be made.
+    pub fn start(on: usize) -> Self {
+        let mut all = Threads { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let (mut senders, receivers): (Vec<_>, Vec<_>) =
+            (0..RING).map(|_| UnixStream::pair().expect("a pair of sockets")).unzip();
+        for sender in senders.iter_mut().take(RING / 2) {
+            sender.write_all(&[0]).expect("room for one byte");
+        }
+        // Each reads from its own pair and writes into the next one's.
+        senders.rotate_left(1);
+        for (i, (mut sender, mut receiver)) in senders.into_iter().zip(receivers).enumerate() {
+            let stop = all.stop.clone();
+            all.threads.push(thread::spawn(move || {
+                cpu::pin(on);
+                cpu::real_time();
+                while !stop.load(Relaxed) && receiver.read_exact(&mut [0]).is_ok() {
+                    let end = clock::monotonic() + 50_000 * (1 + i as u64);
+                    while clock::monotonic() < end {}
+                    if sender.write_all(&[0]).is_err() {
+                        break;
+                    }
+                }
+            }));
+        }
+        Self { _threads: all }
+    }
+}

@@ -5,23 +5,23 @@
 
 mod events;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
 
 use crate::{
-    cli::Settings,
+    agreement::Totals,
     collect::Collector,
     config::{self, Config, Sources},
     expose::server,
-    host::self_stats::SelfStats,
+    host::{Host, self_stats::SelfStats},
     log::LogHandle,
     sample::Sample,
     status::{ProbeState, Program, Snapshot, Status},
@@ -51,6 +51,28 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// The signals that the daemon obeys.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Begins to catch them: one that comes while the programs are loaded is obeyed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    pub fn catch() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?,
+            hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?,
+        })
+    }
+}
+
 /// The daemon, not yet running.
 pub struct Agent {
     config: Config,
@@ -60,26 +82,31 @@ pub struct Agent {
     own: SelfStats,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     failed: u64,
+    /// What the first sample counted.
+    first: Option<Totals>,
     /// Whether the first figures have been told.
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
     told: Vec<(&'static str, String)>,
+    /// The parts of /proc and /sys that could not be read at the latest collection.
+    unread: BTreeSet<String>,
 }
 
 impl Agent {
-    /// Loads and attaches the programs.
-    pub fn new(settings: &Settings) -> Self {
-        let config = settings.loaded.config.clone();
+    /// Loads and attaches the programs. `sources` are where `config` came from, to load it again.
+    pub fn new(config: Config, sources: Sources, log: LogHandle) -> Self {
         Self {
             collector: Collector::new(&config),
             config,
-            sources: settings.sources.clone(),
-            log: settings.log.clone(),
+            sources,
+            log,
             own: SelfStats::new(),
             publish: watch::Sender::new(None),
             failed: 0,
+            first: None,
             shown: false,
             told: Vec::new(),
+            unread: BTreeSet::new(),
         }
     }
 
@@ -87,11 +114,9 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// If signals cannot be had, or the metrics are in contradiction.
-    pub async fn run(mut self, listener: TcpListener) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
-        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
+    /// If the metrics are in contradiction, or the server failed.
+    pub async fn run(mut self, listener: TcpListener, signals: Signals) -> Result<()> {
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         self.say_hello(&listener);
 
         let (stop, stopped) = watch::channel(false);
@@ -150,15 +175,29 @@ impl Agent {
             self.told = collected.failures.clone();
         }
         self.failed += u64::from(!collected.failures.is_empty());
+        self.tell_unread(&collected.sample.host);
 
         let before = self.publish.borrow().clone();
         let window = before.and_then(|before| self.derive(&before.sample, &collected.sample));
-        let status = self.status(begun);
+        let status = self.status(begun, &collected.sample);
         if let Some(window) = window.as_ref().filter(|_| !self.shown) {
             tracing::info!("{}", events::summary(window));
             self.shown = true;
         }
         self.publish.send_replace(Some(Arc::new(Snapshot { sample: collected.sample, window, status })));
+    }
+
+    /// Says what of /proc and /sys cannot be read, and what can be read again.
+    fn tell_unread(&mut self, host: &Host) {
+        for (part, failure) in host.failures.iter().filter(|(part, _)| !self.unread.contains(*part)) {
+            tracing::warn!("{part} cannot be read: {failure}");
+        }
+        for part in self.unread.iter().filter(|part| !host.failures.contains_key(*part)) {
+            tracing::info!("{part} can be read again");
+        }
+        if !self.unread.iter().eq(host.failures.keys()) {
+            self.unread = host.failures.keys().cloned().collect();
+        }
     }
 
     fn derive(&mut self, before: &Sample, now: &Sample) -> Option<window::Window> {
@@ -171,7 +210,9 @@ impl Agent {
             .ok()
     }
 
-    fn status(&mut self, begun: Instant) -> Status {
+    fn status(&mut self, begun: Instant, sample: &Sample) -> Status {
+        let totals = Totals::of(sample);
+        let agreement = totals.agreement(self.first.get_or_insert_with(|| totals.clone()));
         let loaded = &self.collector.loaded;
         let usage = self.own.usage().ok();
         // The kernel counts runs only while it is told to.
@@ -195,6 +236,7 @@ impl Agent {
             programs: loaded.program_stats().into_iter().map(program).collect(),
             collection_ns: Some(begun.elapsed().as_nanos() as u64),
             collections_failed: self.failed,
+            agreement: agreement.into_iter().map(|(figure, ratio)| (figure.into(), ratio)).collect(),
         }
     }
 
