@@ -314,17 +314,10 @@ fn failed(program: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("program {program}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-<<<<<<< HEAD
-        // Some errors have told of their cause themselves.
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-=======
         let words = error.to_string();
         // Some errors say their cause themselves.
         if !text.ends_with(&words) {
             text = format!("{text}: {words}");
->>>>>>> main
         }
         cause = error.source();
     }
