@@ -5,13 +5,13 @@
 
 mod events;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
@@ -21,7 +21,7 @@ use crate::{
     collect::Collector,
     config::{self, Config, Sources},
     expose::server,
-    host::self_stats::SelfStats,
+    host::{Host, self_stats::SelfStats},
     log::LogHandle,
     sample::Sample,
     status::{ProbeState, Program, Snapshot, Status},
@@ -51,6 +51,28 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// The signals that the daemon obeys.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Begins to catch them: one that comes while the programs are loaded is obeyed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    pub fn catch() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?,
+            hangup: signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?,
+        })
+    }
+}
+
 /// The daemon, not yet running.
 pub struct Agent {
     config: Config,
@@ -66,6 +88,8 @@ pub struct Agent {
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
     told: Vec<(&'static str, String)>,
+    /// The parts of /proc and /sys that could not be read at the latest collection.
+    unread: BTreeSet<String>,
 }
 
 impl Agent {
@@ -82,6 +106,7 @@ impl Agent {
             first: None,
             shown: false,
             told: Vec::new(),
+            unread: BTreeSet::new(),
         }
     }
 
@@ -89,11 +114,9 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// If signals cannot be had, or the metrics are in contradiction.
-    pub async fn run(mut self, listener: TcpListener) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
-        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
+    /// If the metrics are in contradiction, or the server failed.
+    pub async fn run(mut self, listener: TcpListener, signals: Signals) -> Result<()> {
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         self.say_hello(&listener);
 
         let (stop, stopped) = watch::channel(false);
@@ -152,6 +175,7 @@ impl Agent {
             self.told = collected.failures.clone();
         }
         self.failed += u64::from(!collected.failures.is_empty());
+        self.tell_unread(&collected.sample.host);
 
         let before = self.publish.borrow().clone();
         let window = before.and_then(|before| self.derive(&before.sample, &collected.sample));
@@ -161,6 +185,19 @@ impl Agent {
             self.shown = true;
         }
         self.publish.send_replace(Some(Arc::new(Snapshot { sample: collected.sample, window, status })));
+    }
+
+    /// Says what of /proc and /sys cannot be read, and what can be read again.
+    fn tell_unread(&mut self, host: &Host) {
+        for (part, failure) in host.failures.iter().filter(|(part, _)| !self.unread.contains(*part)) {
+            tracing::warn!("{part} cannot be read: {failure}");
+        }
+        for part in self.unread.iter().filter(|part| !host.failures.contains_key(*part)) {
+            tracing::info!("{part} can be read again");
+        }
+        if !self.unread.iter().eq(host.failures.keys()) {
+            self.unread = host.failures.keys().cloned().collect();
+        }
     }
 
     fn derive(&mut self, before: &Sample, now: &Sample) -> Option<window::Window> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{ArgMatches, Command};
 
 use super::{Settings, all_keys, with_settings};
-use crate::agent::{self, Agent};
+use crate::agent::{self, Agent, Signals};
 
 /// Its flags.
 pub fn command() -> Command {
@@ -27,8 +27,9 @@ pub fn run(settings: &Settings, _args: &ArgMatches) -> Result<ExitCode> {
     let runtime = agent::runtime()?;
     runtime.block_on(async {
         let config = settings.loaded.config.clone();
+        let signals = Signals::catch()?;
         let listener = agent::listen(config.listen).await?;
-        Agent::new(config, settings.sources.clone(), settings.log.clone()).run(listener).await
+        Agent::new(config, settings.sources.clone(), settings.log.clone()).run(listener, signals).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

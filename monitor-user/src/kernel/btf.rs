@@ -92,7 +92,7 @@ impl Btf {
     }
 
     /// `path` is what errors name.
-    pub(super) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+    fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
         if !is_btf(&bytes) {
             return Err(Error::Malformed { path: path.into(), reason: "it does not begin as BTF does".into() });
         }
