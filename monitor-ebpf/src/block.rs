@@ -55,6 +55,9 @@ static BLOCK_STATUS_IS_ERRNO: u32 = 0;
 /// The bit `RQF_FLUSH_SEQ` of `rq_flags`: the request is inside the flush machinery.
 #[unsafe(no_mangle)]
 static FLUSH_SEQUENCE_FLAG: u32 = 1 << 4;
+/// The bit `RQF_IO_STAT` of `rq_flags`: the kernel keeps books on the request.
+#[unsafe(no_mangle)]
+static ACCOUNTED_FLAG: u32 = 1 << 13;
 /// Requests that took longer are reported one by one, in nanoseconds.
 #[unsafe(no_mangle)]
 static SLOW_REQUEST_NS: u64 = u64::MAX;
@@ -80,7 +83,7 @@ pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
             if setting(&BLOCK_ISSUE_ARG) == 1 { argument(&ctx, 1) as Kernel } else { argument(&ctx, 0) as Kernel };
         let number = number(request);
         let Some(slots) = slots(number) else { return 0 };
-        let start: u64 = read(request, &REQUEST_START_TIME);
+        let start = start(request);
         let mut slot = own(slots, number);
         let own = !slot.is_null();
         if !own {
@@ -172,6 +175,20 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// The kernel's start time of a request, 0 if it keeps none.
+///
+/// Since 6.13 the kernel sets it only together with the flag, and what stands there without it is left from the last
+/// life of the same memory. Before, it cleared the field. The flush machinery's own request always has one.
+#[inline(always)]
+unsafe fn start(request: Kernel) -> u64 {
+    // SAFETY: `request` is a request.
+    unsafe {
+        let accounted = read::<u32>(request, &REQUEST_RQ_FLAGS) & setting(&ACCOUNTED_FLAG) != 0;
+        let flush = operation(read(request, &REQUEST_CMD_FLAGS)) as u8 == Operation::Flush as u8;
+        if accounted || flush { read(request, &REQUEST_START_TIME) } else { 0 }
+    }
+}
+
 /// The times of a request in nanoseconds, [`UNKNOWN`] where they are. The queue time is known only if all three are.
 struct Times {
     queue: u64,
@@ -185,11 +202,13 @@ struct Times {
 unsafe fn times(request: Kernel, slot: *mut Slot, operation: Operation, bytes: u32, now: u64) -> Times {
     // SAFETY: `request` is a request, `slot` its slot in the map.
     unsafe {
-        let start: u64 = read(request, &REQUEST_START_TIME);
+        let start = start(request);
         let kernels: u64 = if has(&REQUEST_IO_START_TIME) { read(request, &REQUEST_IO_START_TIME) } else { 0 };
         let kept = kernels != 0;
         let issue = match kept {
-            true => kernels,
+            // The kernel reads its clock once for a batch of submissions: a request that another task made meanwhile is
+            // younger than the time that the batch's task writes on it.
+            true => kernels.max(start),
             false if slot.is_null() => 0,
             false => (*slot).issue_ns,
         };

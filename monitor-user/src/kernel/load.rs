@@ -311,8 +311,9 @@ impl Resolved {
         words.insert("BLOCK_ISSUE_ARG", u32::from(arguments("block_rq_issue").len() > 1));
         words.insert("BLOCK_STATUS_IS_ERRNO", u32::from(arguments("block_rq_complete").get(1) == Some(&Argument::Int)));
         words.insert("MARK_VICTIM_HAS_TASK", u32::from(arguments("mark_victim").first() == Some(&Argument::Pointer)));
-        // An enum since 6.11; before, the flag had the same number for ten years.
+        // An enum since 6.11; before, the flags had the same numbers for ten years.
         words.insert("FLUSH_SEQUENCE_FLAG", 1 << types.enumerator("__RQF_FLUSH_SEQ").unwrap_or(4));
+        words.insert("ACCOUNTED_FLAG", 1 << types.enumerator("__RQF_IO_STAT").unwrap_or(13));
         let events = states["events"].is_on();
         let longs = BTreeMap::from([
             ("SLOW_REQUEST_NS", if events { options.slow_request_ns } else { u64::MAX }),
