@@ -87,7 +87,7 @@ pub struct Cpu {
     pub end: u64,
 }
 
-/// Slots of the departure table: one for each pid modulo this number.
+/// Slots of the departure table: one for each pid modulo this number, see [`Departure::slot`].
 pub const DEPARTURES: u32 = 1 << 16;
 
 /// Bits of a [`Departure`] that hold the run delay.
@@ -115,6 +115,13 @@ impl Departure {
         } else {
             None
         }
+    }
+
+    /// The slot of a task. Neighbours in number often run at the same time on different CPUs, so they get different cache
+    /// lines. Numbers that differ in the lower 16 bits get different slots, because the factor is odd.
+    #[inline(always)]
+    pub const fn slot(pid: u32) -> u32 {
+        pid.wrapping_mul(0x9e39) % DEPARTURES
     }
 
     const MASK: u64 = (1 << RUN_DELAY_BITS) - 1;
@@ -145,8 +152,20 @@ mod tests {
         #[test]
         fn a_departure_of_another_task_in_the_same_slot_is_refused(pid in 1u32..1 << 22, other in 0u32..64, delay: u64) {
             let other = (other * DEPARTURES) | (pid % DEPARTURES);
+            prop_assert_eq!(Departure::slot(other), Departure::slot(pid));
             prop_assume!(other != pid);
             prop_assert_eq!(Departure::new(pid, delay).run_delay_since(other, delay), None);
+        }
+    }
+
+    #[test]
+    fn tasks_share_a_slot_only_if_they_share_the_lower_bits_and_neighbours_share_no_cache_line() {
+        let mut owners = [0u32; DEPARTURES as usize];
+        for pid in 1..=DEPARTURES {
+            let slot = Departure::slot(pid);
+            assert_eq!(core::mem::replace(&mut owners[slot as usize], pid), 0, "slot {slot}");
+            assert_eq!(Departure::slot(pid + DEPARTURES), slot);
+            assert!(Departure::slot(pid + 1).abs_diff(slot) >= 8, "{pid}");
         }
     }
 

@@ -6,12 +6,14 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`device`] | a block device's number |
 //! | [`histogram`] | the one histogram: difference, merge, quantiles |
 //! | [`host`] | /proc, /sys and cgroupfs, read from a root directory |
 //! | [`kernel`] | where fields are, loading, attaching, reading maps: the only module that uses aya |
 //! | [`probes`] | what each probe needs of the kernel, and what reads its maps |
 //! | [`sample`] | everything cumulative about a node at one instant: plain data |
 //! | [`collect`] | one reading of everything, as one sample; [`selfcheck`] holds the programs against /proc |
+//! | [`agreement`] | whether the figures agree with those that the kernel itself counts |
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
 //! | [`status`] | the agent's own figures |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -21,9 +23,11 @@
 //! | [`cli`] | the commands |
 
 pub mod agent;
+pub mod agreement;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod device;
 pub mod expose;
 pub mod histogram;
 pub mod host;

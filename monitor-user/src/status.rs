@@ -17,7 +17,7 @@ pub struct Snapshot {
 }
 
 /// The agent's own figures. Counters are cumulative since the agent began; what is not known is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The agent's version.
     pub version: String,
@@ -37,6 +37,8 @@ pub struct Status {
     pub collection_ns: Option<u64>,
     /// Collections that failed.
     pub collections_failed: u64,
+    /// Our count over the kernel's own since the agent began, by figure.
+    pub agreement: Vec<(String, f64)>,
 }
 
 /// A probe and whether it is on.

@@ -98,7 +98,7 @@ fn what_is_in_force_is_shown_with_its_origin() {
          probes.tasks = true               # default\n\
          probes.events = true              # default\n\
          events.slow_request = \"1s\"        # default\n\
-         events.long_wait = \"100ms\"        # default\n\
+         events.long_wait = \"1s\"           # default\n\
          events.per_second = 32            # default\n\
          tasks.top = 5                     # --tasks-top\n\
          host.proc = \"/proc\"               # default\n\

@@ -23,3 +23,13 @@ pub fn read(clock: libc::clockid_t) -> u64 {
     unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
+
+/// Sleeps until a moment on `CLOCK_MONOTONIC`; not at all if it has passed.
+pub fn sleep_until(monotonic_ns: u64) {
+    let time = libc::timespec {
+        tv_sec: (monotonic_ns / 1_000_000_000) as i64,
+        tv_nsec: (monotonic_ns % 1_000_000_000) as i64,
+    };
+    // SAFETY: reads our own struct. An early return makes one period longer, and the truth is measured anyway.
+    unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &time, std::ptr::null_mut()) };
+}

@@ -6,6 +6,7 @@
 //! - [`cpu`]: pinning, priorities, and what the kernel says each CPU did
 //! - [`proc`]: the kernel's books on tasks, from /proc
 //! - [`exits`]: the books of tasks that end, which /proc forgets
+//! - [`waits`]: how long all tasks of the machine waited, as the kernel says
 //! - [`load`]: duty cycles and message passing
 //! - [`probes`]: kpulse's own programs, loaded for one test
 //! - [`reference`]: the programs that kpulse is compared with
@@ -20,3 +21,4 @@ pub mod proc;
 pub mod reference;
 pub mod skip;
 pub mod wait;
+pub mod waits;

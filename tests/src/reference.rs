@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::PerCpuArray,
+    maps::{PerCpuArray, PerCpuValues},
     programs::{BtfTracePoint, ProgramInfo},
 };
 use kpulse::{kernel::btf, probes::PROBES};
@@ -118,14 +118,27 @@ impl NaiveSched {
         (waits, waits.iter().sum())
     }
 
+    /// The waits of one CPU.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel does not let the map be read.
+    pub fn read_on(&self, cpu: usize) -> [u64; BUCKETS] {
+        self.cpus().unwrap_or_else(|error| panic!("the naive programs: {error:#}"))[cpu].0
+    }
+
     fn waits(&self) -> Result<[u64; BUCKETS]> {
-        let map = self.reference.ebpf.map("NAIVE_WAITS").context("map NAIVE_WAITS is missing")?;
-        let map: PerCpuArray<_, Waits> = PerCpuArray::try_from(map)?;
         let mut total = [0; BUCKETS];
-        for cpu in map.get(&0, 0)?.iter() {
+        for cpu in self.cpus()?.iter() {
             total.iter_mut().zip(cpu.0).for_each(|(total, waits)| *total += waits);
         }
         Ok(total)
+    }
+
+    fn cpus(&self) -> Result<PerCpuValues<Waits>> {
+        let map = self.reference.ebpf.map("NAIVE_WAITS").context("map NAIVE_WAITS is missing")?;
+        let map: PerCpuArray<_, Waits> = PerCpuArray::try_from(map)?;
+        Ok(map.get(&0, 0)?)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    cli::Settings,
+    agreement::Totals,
     collect::Collector,
     config::{self, Config, Sources},
     expose::server,
@@ -60,6 +60,8 @@ pub struct Agent {
     own: SelfStats,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     failed: u64,
+    /// What the first sample counted.
+    first: Option<Totals>,
     /// Whether the first figures have been told.
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
@@ -67,17 +69,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Loads and attaches the programs.
-    pub fn new(settings: &Settings) -> Self {
-        let config = settings.loaded.config.clone();
+    /// Loads and attaches the programs. `sources` are where `config` came from, to load it again.
+    pub fn new(config: Config, sources: Sources, log: LogHandle) -> Self {
         Self {
             collector: Collector::new(&config),
             config,
-            sources: settings.sources.clone(),
-            log: settings.log.clone(),
+            sources,
+            log,
             own: SelfStats::new(),
             publish: watch::Sender::new(None),
             failed: 0,
+            first: None,
             shown: false,
             told: Vec::new(),
         }
@@ -153,7 +155,7 @@ impl Agent {
 
         let before = self.publish.borrow().clone();
         let window = before.and_then(|before| self.derive(&before.sample, &collected.sample));
-        let status = self.status(begun);
+        let status = self.status(begun, &collected.sample);
         if let Some(window) = window.as_ref().filter(|_| !self.shown) {
             tracing::info!("{}", events::summary(window));
             self.shown = true;
@@ -171,7 +173,9 @@ impl Agent {
             .ok()
     }
 
-    fn status(&mut self, begun: Instant) -> Status {
+    fn status(&mut self, begun: Instant, sample: &Sample) -> Status {
+        let totals = Totals::of(sample);
+        let agreement = totals.agreement(self.first.get_or_insert_with(|| totals.clone()));
         let loaded = &self.collector.loaded;
         let usage = self.own.usage().ok();
         // The kernel counts runs only while it is told to.
@@ -195,6 +199,7 @@ impl Agent {
             programs: loaded.program_stats().into_iter().map(program).collect(),
             collection_ns: Some(begun.elapsed().as_nanos() as u64),
             collections_failed: self.failed,
+            agreement: agreement.into_iter().map(|(figure, ratio)| (figure.into(), ratio)).collect(),
         }
     }
 

@@ -26,8 +26,9 @@ pub fn command() -> Command {
 pub fn run(settings: &Settings, _args: &ArgMatches) -> Result<ExitCode> {
     let runtime = agent::runtime()?;
     runtime.block_on(async {
-        let listener = agent::listen(settings.loaded.config.listen).await?;
-        Agent::new(settings).run(listener).await
+        let config = settings.loaded.config.clone();
+        let listener = agent::listen(config.listen).await?;
+        Agent::new(config, settings.sources.clone(), settings.log.clone()).run(listener).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

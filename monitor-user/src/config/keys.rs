@@ -41,7 +41,7 @@ pub static KEYS: &[Key] = &[
         "log failed and slow requests, long waits and tasks killed for want of memory"),
     key("events.slow_request", "1s", Kind::Threshold(US..=H, |c| &mut c.events.slow_request), RESTART,
         "a block request that takes longer is an event"),
-    key("events.long_wait", "100ms", Kind::Threshold(US..=H, |c| &mut c.events.long_wait), RESTART,
+    key("events.long_wait", "1s", Kind::Threshold(US..=H, |c| &mut c.events.long_wait), RESTART,
         "a wait for a CPU that takes longer is an event"),
     key("events.per_second", "32", Kind::Number(1..=10_000, |c| &mut c.events.per_second), RESTART,
         "the most events a second from each CPU; what is beyond is only counted"),

@@ -91,7 +91,7 @@ fn every_problem_of_a_file_is_reported_with_its_place() {
             "f:14:9: probes.block: expected true or false; found a number with a fraction",
             "f:16:16: events.slow_request: expected a duration from 1us to 1h, or \"off\", such as \"1s\"; found \"1d\": \
              \"d\" is no unit: use us, ms, s, m or h",
-            "f:17:13: events.long_wait: expected a duration from 1us to 1h, or \"off\", such as \"100ms\"; found a number \
+            "f:17:13: events.long_wait: expected a duration from 1us to 1h, or \"off\", such as \"1s\"; found a number \
              that is too large: write a string with a unit: us, ms, s, m or h",
             "f:19:8: host.proc: expected a path, such as \"/proc\"; found \"\"",
             "f:20:7: host.sys: expected a path, such as \"/sys\"; found an array",

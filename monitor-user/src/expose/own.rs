@@ -84,6 +84,17 @@ pub const METRICS: &[Metric] = &[
         collect: |view, out| view.snapshot.status.collection_ns.iter().for_each(|&ns| out.value(&[], seconds(ns))),
     },
     Metric {
+        name: "kpulse_self_agreement_ratio",
+        kind: Kind::Gauge,
+        help: "Our count over the kernel's own since the agent began: context_switches (ctxt of /proc/stat), \
+               block_requests and block_bytes (diskstats of disks with statistics). 1 is exact; a request that completes \
+               between the two readings is no fault.",
+        labels: &["figure"],
+        collect: |view, out| {
+            view.snapshot.status.agreement.iter().for_each(|(figure, ratio)| out.value(&[figure], *ratio));
+        },
+    },
+    Metric {
         name: "kpulse_collections_failed_total",
         kind: Kind::Counter,
         help: "Collections that failed.",

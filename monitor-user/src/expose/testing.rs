@@ -160,6 +160,7 @@ fn status() -> Status {
         programs: vec![program("sched_switch", Some(1000)), program("block_rq_complete", None)],
         collection_ns: Some(350_000),
         collections_failed: 1,
+        agreement: vec![("context_switches".into(), 0.9999)],
     }
 }
 

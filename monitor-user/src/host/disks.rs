@@ -13,11 +13,10 @@ use std::{
 
 use super::{
     Class, Disk, Diskstats, Roots,
-    disk_keys::parse_device,
     diskstats::{self, Row, SECTOR},
     file::{Failure, Kept, read_once},
 };
-use crate::sample::DeviceId;
+use crate::device::DeviceId;
 
 /// The name of a disk, or `major:minor` for one that is not among `disks` (any more).
 pub fn device_name(disks: &BTreeMap<DeviceId, Disk>, device: DeviceId) -> String {
@@ -97,7 +96,7 @@ fn list(block: &Path) -> BTreeMap<DeviceId, Disk> {
     let names = fs::read_dir(block).into_iter().flatten().flatten();
     let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !is_ram(name));
     let disks = names.filter_map(|name| {
-        let device = parse_device(&read_once(&block.join(&name).join("dev")).ok()?)?;
+        let device = read_once(&block.join(&name).join("dev")).ok()?.parse().ok()?;
         Some((device, look(block, &name, false)?)).filter(|(_, disk)| disk.size > 0)
     });
     disks.collect()

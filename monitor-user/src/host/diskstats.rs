@@ -6,7 +6,7 @@
 //! Documentation/admin-guide/iostats.rst.)
 
 use super::{DiskOperation, Diskstats, file::Expected};
-use crate::sample::DeviceId;
+use crate::device::DeviceId;
 
 /// The unit of the kernel's sector counts, whatever the disk's own sectors are.
 pub(super) const SECTOR: u64 = 512;

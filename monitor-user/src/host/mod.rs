@@ -17,7 +17,6 @@
 
 pub mod cgroups;
 mod cpu_list;
-mod disk_keys;
 mod disks;
 mod diskstats;
 mod file;
@@ -45,7 +44,7 @@ pub use self::{
     reader::{Options, Reader, Roots},
     stat::hz,
 };
-use crate::sample::DeviceId;
+use crate::device::DeviceId;
 
 /// What /proc and /sys say about a node at one instant. Counters are cumulative since boot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -75,7 +74,6 @@ pub struct Host {
     /// Network interfaces, by name.
     pub networks: BTreeMap<String, Network>,
     /// Whole disks, by number.
-    #[serde(with = "disk_keys")]
     pub disks: BTreeMap<DeviceId, Disk>,
     /// What could not be read: the part's name, and the path and why.
     pub failures: BTreeMap<String, String>,

@@ -10,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{disk_keys::parse_device, file::Expected};
-use crate::sample::DeviceId;
+use super::file::Expected;
+use crate::device::DeviceId;
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn holds_data(mount: &Mount) -> bool {
 /// `27 1 254:0 / /mnt rw,relatime shared:1 - ext4 /dev/vda rw`, with any number of fields before the dash.
 fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|&byte| byte == b' ');
-    let device = parse_device(std::str::from_utf8(fields.nth(2)?).ok()?)?;
+    let device = std::str::from_utf8(fields.nth(2)?).ok()?.parse().ok()?;
     let path = PathBuf::from(OsString::from_vec(unescape(fields.nth(1)?)));
     let options = fields.next()?;
     fields.find(|field| *field == b"-")?;

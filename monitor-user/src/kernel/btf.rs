@@ -129,7 +129,7 @@ impl Btf {
     pub fn enumerator(&self, name: &str) -> Option<u32> {
         self.types.get().values().find_map(|variant| match variant {
             TypeVariant::Enum(values) => values.named_value_list().iter().find_map(|value| {
-                (value.name == name).then(|| match value.value {
+                (value.name == name).then_some(match value.value {
                     btfparse::Integer32Value::Signed(value) => value as u32,
                     btfparse::Integer32Value::Unsigned(value) => value,
                 })

@@ -23,7 +23,7 @@ pub struct PerCpu<T> {
 impl<T: Pod> PerCpu<T> {
     /// `cpus` is the number of possible CPUs; `T` is the map's value.
     pub(super) fn new(map: OwnedFd, cpus: usize) -> Self {
-        const { assert!(size_of::<T>() % 8 == 0, "the kernel pads values to 8 bytes") };
+        const { assert!(size_of::<T>().is_multiple_of(8), "the kernel pads values to 8 bytes") };
         // SAFETY: `Pod` is valid for every bit pattern.
         Self { map, values: vec![unsafe { mem::zeroed() }; cpus] }
     }
@@ -126,7 +126,7 @@ unsafe impl<T: Send> Send for Mapped<T> {}
 
 impl<T: Pod> Mapped<T> {
     pub(super) fn new(map: &OwnedFd, len: usize) -> io::Result<Self> {
-        const { assert!(size_of::<T>() % 8 == 0, "the kernel pads values to 8 bytes") };
+        const { assert!(size_of::<T>().is_multiple_of(8), "the kernel pads values to 8 bytes") };
         // SAFETY: a new mapping, at an address that the kernel chooses.
         let start = unsafe {
             libc::mmap(ptr::null_mut(), len * size_of::<T>(), libc::PROT_READ, libc::MAP_SHARED, map.as_raw_fd(), 0)
@@ -187,7 +187,7 @@ impl<T: Pod> Iterated<T> {
                 Err(error) => return Err(error),
             }
         }
-        if filled % size_of::<T>() != 0 {
+        if !filled.is_multiple_of(size_of::<T>()) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the iterator wrote half a record"));
         }
         Ok(&self.records[..filled / size_of::<T>()])

@@ -4,8 +4,8 @@ use std::{path::Path, sync::mpsc::channel};
 
 use super::*;
 use crate::{
+    device::DeviceId,
     host::{Class, CpuModes, Disk, Filesystem, Pressure, Space, testing::Machine},
-    sample::DeviceId,
 };
 
 fn full(_: &Path) -> std::io::Result<Space> {
