@@ -57,25 +57,36 @@ fn sum(sched: &Sched, of: impl Fn(&kpulse::sample::Cpu) -> u64) -> u64 {
 /// Compares the histogram's sum with the run delay of all tasks while `load` runs. Gives the migrated waits.
 fn waits_agree(load: impl FnOnce()) -> Result<u64, String> {
     let mut probe = Probe::load();
+    probe.read();
+    // All tasks' books are not read in one moment: the truth is for a time that is longer than from the second to the
+    // third reading and shorter than from the first to the fourth.
+    let (_, first) = probe.read();
     let waits = Waits::begin().map_err(|error| format!("no taskstats: {error}"))?;
-    let (_, before) = probe.read();
+    let (_, second) = probe.read();
     load();
-    let (_, after) = probe.read();
+    let (_, third) = probe.read();
     let truth = waits.end().unwrap();
-    let delta = |of: &dyn Fn(&kpulse::sample::Cpu) -> u64| sum(&after, of) - sum(&before, of);
-    let counted = delta(&|cpu| cpu.wait.sum_ns());
-    let migrated = delta(&|cpu| cpu.migrated);
-    let ratio = counted as f64 / truth.ns as f64;
+    let (_, fourth) = probe.read();
+    let waited = |from, to| sum(to, |cpu| cpu.wait.sum_ns()) - sum(from, |cpu| cpu.wait.sum_ns());
+    let count = |of: fn(&kpulse::sample::Cpu) -> u64| sum(&third, of) - sum(&second, of);
+    let (least, most, migrated) = (waited(&second, &third), waited(&first, &fourth), count(|cpu| cpu.migrated));
+    let ratio = |ns: u64| ns as f64 / truth.ns as f64;
     println!(
-        "waits: kpulse {:.3} s, kernel {:.3} s, ratio {ratio:.5}; {} waits, {migrated} migrated; {} tasks ended, {} unknown",
-        counted as f64 / 1e9,
+        "waits: kpulse {:.3} s, kernel {:.3} s, ratio {:.5} to {:.5}; {} waits, {migrated} migrated; {} tasks ended, {} unknown",
+        least as f64 / 1e9,
         truth.ns as f64 / 1e9,
-        delta(&|cpu| cpu.wait.count()),
+        ratio(least),
+        ratio(most),
+        count(|cpu| cpu.wait.count()),
         truth.ended,
         truth.unknown,
     );
     assert!(truth.ns > 1_000_000_000, "the load made nobody wait: {truth:?}");
-    assert!((0.99..=1.01).contains(&ratio), "the waits differ by more than 1 %: {counted} against {}", truth.ns);
+    assert!(
+        ratio(least) <= 1.01 && ratio(most) >= 0.99,
+        "the waits differ by more than 1 %: {least} to {most} against {}",
+        truth.ns
+    );
     Ok(migrated)
 }
 
@@ -85,7 +96,7 @@ fn the_waits_of_threads_that_pass_messages_add_up_to_the_kernels_run_delay() {
     let _alone = alone();
     let load = || {
         let _messages = Messages::start(4, None);
-        thread::sleep(Duration::from_secs(2));
+        thread::sleep(Duration::from_secs(4));
     };
     match waits_agree(load) {
         Ok(migrated) => assert!(migrated > 0 || cpu::online().len() == 1, "nobody was moved: the table was not used"),
@@ -304,8 +315,11 @@ fn utilisation_is_what_a_loop_of_known_duty_cycle_used() {
         println!("| {name} | {charged:.2} | {alone:.2} | {stolen:.2} | {kpulse:.2} | {sampled:.2} | {not_idle:.2} |");
         assert!((covered - 100.0).abs() < 0.1, "{name}: busy and idle are not all the time: {seen:?}");
         // The kernel takes stolen time out of what it charges, and does not say whether a task or the idle loop lost it.
-        let truth = charged - TOLERANCE..=charged + stolen + TOLERANCE;
-        assert!(truth.contains(&kpulse), "{name}: not within {TOLERANCE} points: {seen:?}");
+        let others = charged - alone > 2.0;
+        // What others run at that moment is charged at the next tick only, at most 10 ms later.
+        let tolerance = if others { TOLERANCE + 10.0 / 12.0 } else { TOLERANCE };
+        let truth = charged - tolerance..=charged + stolen + tolerance;
+        assert!(truth.contains(&kpulse), "{name}: not within {tolerance:.2} points: {seen:?}");
     }
 }
 

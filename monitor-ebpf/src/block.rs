@@ -135,7 +135,10 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         let number = number(request);
         let Some(slots) = slots(number) else { return 0 };
         let mut slot = own(slots, number);
-        if !slot.is_null() && (*slot).start_ns == 0 {
+        let start = start(request);
+        if !slot.is_null() && (start != 0 && (*slot).start_ns != start || (*slot).start_ns == 0) {
+            // Left from another life of the request, perhaps one whose end nobody saw.
+            (*slot).start_ns = 0;
             slot = null_mut();
         }
         let bytes = if slot.is_null() { done } else { (*slot).bytes };

@@ -52,22 +52,10 @@ impl Collector {
     /// is in [`Loaded::states`], with its reason.
     pub fn new(config: &Config) -> Self {
         let mut loaded = load::load(&options(config));
-        let wrong = selfcheck::run(&mut loaded);
-        if let Some(wrong) = wrong {
+        if let selfcheck::Outcome::Wrong(wrong) = selfcheck::run(&mut loaded) {
             tracing::error!("the self-check failed, the probes it covers are off: {wrong}");
         }
-        let mut host = host::Reader::with_options(
-            host::Roots {
-                proc: config.host.proc.clone(),
-                sys: config.host.sys.clone(),
-                root: config.host.root.clone(),
-            },
-            host::Options {
-                slow_interval: config.host.filesystem_interval,
-                statfs_deadline: config.host.filesystem_timeout,
-                ..host::Options::default()
-            },
-        );
+        let mut host = reader(config);
         let first = host.read();
         if loaded.sched.is_some() {
             for error in prime(&first.online_cpus.unwrap_or_default()) {
@@ -136,6 +124,19 @@ impl Collector {
         };
         Collected { sample, happened, waited, failures }
     }
+}
+
+/// What reads /proc and /sys where the configuration says they are.
+pub fn reader(config: &Config) -> host::Reader {
+    let config = &config.host;
+    host::Reader::with_options(
+        host::Roots { proc: config.proc.clone(), sys: config.sys.clone(), root: config.root.clone() },
+        host::Options {
+            slow_interval: config.filesystem_interval,
+            statfs_deadline: config.filesystem_timeout,
+            ..host::Options::default()
+        },
+    )
 }
 
 /// What the configuration asks of the kernel.

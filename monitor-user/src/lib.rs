@@ -16,14 +16,16 @@
 //! | [`agreement`] | whether the figures agree with those that the kernel itself counts |
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
 //! | [`status`] | the agent's own figures |
-//! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`table`] | a window as a person reads it |
+//! | [`check`] | every requirement: met or not, what is lost, how to get it |
+//! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
 //! | [`cli`] | the commands |
 
 pub mod agent;
 pub mod agreement;
+pub mod check;
 pub mod cli;
 pub mod collect;
 pub mod config;

@@ -92,8 +92,8 @@ pub struct RequestsView<'a> {
     pub classes: Vec<(&'static str, Class)>,
     /// By the name of an error.
     pub errors: Vec<(&'static str, u64)>,
-    /// Queue time, device time and total; absent for a device whose times are in [`OTHER`].
-    pub times: Option<Cow<'a, [Histogram; 3]>>,
+    /// Queue time, device time and total; absent is what is in [`OTHER`].
+    pub times: [Option<Cow<'a, Histogram>>; 3],
 }
 
 /// What is in flight under one device label.

@@ -13,27 +13,46 @@ use crate::kernel::load::Loaded;
 /// The probes whose fields the record of a task covers.
 const COVERED: [&str; 2] = ["tasks", "sched"];
 
-/// Checks, and turns off what disagrees. Gives what was found wrong.
-pub fn run(loaded: &mut Loaded) -> Option<String> {
-    let tasks = loaded.tasks.as_mut()?;
+/// What came of the comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Agreed {
+        /// How many fields were compared.
+        fields: usize,
+    },
+    /// The programs read something else than /proc says: what. The probes that this covers are off.
+    Wrong(String),
+    /// Nothing could be compared: why not.
+    Unchecked(String),
+}
+
+/// Checks, and turns off what disagrees.
+pub fn run(loaded: &mut Loaded) -> Outcome {
+    let Some(tasks) = loaded.tasks.as_mut() else {
+        return Outcome::Unchecked("the probe of the tasks, which reads what is compared, is off".into());
+    };
     // SAFETY: a system call without arguments.
     let me = unsafe { libc::gettid() } as u32;
     let before = Truth::read();
     let record = tasks.read().map(|records| records.iter().find(|record| record.pid == me).copied());
     let after = Truth::read();
     let wrong = match (before, record, after) {
-        (Ok(before), Ok(Some(record)), Ok(after)) => before.disagrees(&record, &after)?,
+        (Ok(before), Ok(Some(record)), Ok(after)) => match before.compare(&record, &after) {
+            Ok(fields) => return Outcome::Agreed { fields },
+            Err(wrong) => wrong,
+        },
         (_, Ok(None), _) => format!("this thread ({me}) is not among the tasks that the kernel showed"),
         (_, Err(error), _) => format!("the tasks cannot be read: {error}"),
         (Err(error), ..) | (.., Err(error)) => {
             tracing::warn!("/proc/thread-self cannot be read ({error}): the programs run unchecked");
-            return None;
+            return Outcome::Unchecked(format!("/proc/thread-self cannot be read: {error}"));
         }
     };
     for probe in COVERED {
         loaded.refuse(probe, format!("the self-check failed: {wrong}"));
     }
-    Some(wrong)
+    Outcome::Wrong(wrong)
 }
 
 /// What /proc says of this thread.
@@ -68,8 +87,8 @@ impl Truth {
         })
     }
 
-    /// What is wrong with a record that was read between two truths.
-    fn disagrees(&self, record: &Task, after: &Self) -> Option<String> {
+    /// How many fields of a record that was read between two truths were compared; or what is wrong with it.
+    fn compare(&self, record: &Task, after: &Self) -> Result<usize, String> {
         let hz = crate::host::hz();
         let ticks = record.start_ns / (1_000_000_000 / hz);
         let name = record.comm.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -86,17 +105,18 @@ impl Truth {
             ranges.push(("write_bytes", record.write_bytes, before.1, after.1));
         }
         if name != self.comm.as_bytes() {
-            return Some(format!(
+            return Err(format!(
                 "comm reads {:?}, /proc/thread-self says {:?}",
                 String::from_utf8_lossy(name),
                 self.comm
             ));
         }
-        ranges.into_iter().find(|(_, value, low, high)| !(low..=high).contains(&value)).map(
-            |(field, value, low, high)| {
-                format!("{field} reads {value}, /proc/thread-self says {low} before and {high} after")
-            },
-        )
+        match ranges.iter().find(|(_, value, low, high)| !(low..=high).contains(&value)) {
+            Some((field, value, low, high)) => {
+                Err(format!("{field} reads {value}, /proc/thread-self says {low} before and {high} after"))
+            }
+            None => Ok(ranges.len() + 1),
+        }
     }
 }
 
@@ -140,10 +160,11 @@ mod tests {
     fn this_threads_own_books_agree_and_a_shifted_field_does_not() {
         let truth = Truth::read().unwrap();
         let good = record(&truth);
-        assert_eq!(truth.disagrees(&good, &Truth::read().unwrap()), None);
+        let fields = if truth.bytes.is_some() { 9 } else { 7 };
+        assert_eq!(truth.compare(&good, &Truth::read().unwrap()), Ok(fields));
         let shifted = Task { run_delay_ns: good.cpu_ns + (1 << 40), ..good };
-        assert!(truth.disagrees(&shifted, &Truth::read().unwrap()).unwrap().starts_with("run_delay reads"));
+        assert!(truth.compare(&shifted, &Truth::read().unwrap()).unwrap_err().starts_with("run_delay reads"));
         let renamed = Task { comm: *b"somebody else\0\0\0", ..good };
-        assert!(truth.disagrees(&renamed, &Truth::read().unwrap()).unwrap().starts_with("comm reads"));
+        assert!(truth.compare(&renamed, &Truth::read().unwrap()).unwrap_err().starts_with("comm reads"));
     }
 }

@@ -16,6 +16,12 @@ pub fn cpu_of(tid: i32) -> u64 {
     read((!tid << 3) | 6)
 }
 
+/// The CPU time of another process, all its threads together. 0 if there is no such process.
+pub fn of_process(pid: i32) -> u64 {
+    // CPUCLOCK_SCHED (2) without CPUCLOCK_PERTHREAD_MASK.
+    read((!pid << 3) | 2)
+}
+
 /// Any of the kernel's clocks; 0 if it does not exist.
 pub fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -9,16 +9,32 @@
 //! - [`waits`]: how long all tasks of the machine waited, as the kernel says
 //! - [`load`]: duty cycles and message passing
 //! - [`probes`]: kpulse's own programs, loaded for one test
+//! - [`agent`], [`http`], [`exposition`]: kpulse as a process of its own, and what it answers
+//! - [`bpf_objects`]: what a process has in the kernel
+//! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
+//! - [`loop_device`]: disks made of files, filesystems on them, and what makes them hang
+//! - [`fio`]: loads on a disk, with the times that fio measured
+//! - [`diskstats`]: the kernel's own counters of a disk
+//! - [`block`]: the block probe, read beside the disks that exist
 
+pub mod block;
+pub mod agent;
+pub mod bpf_objects;
 pub mod clock;
 pub mod cpu;
+pub mod diskstats;
 pub mod exits;
+pub mod fio;
+pub mod exposition;
 pub mod guard;
+pub mod http;
 pub mod load;
+pub mod loop_device;
 pub mod probes;
 pub mod proc;
 pub mod reference;
+pub mod scratch;
 pub mod skip;
 pub mod wait;
 pub mod waits;

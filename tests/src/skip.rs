@@ -1,7 +1,7 @@
 //! What a test needs. Without it the test says so by name and passes; under `CI` it fails, because there nothing may be
 //! missing. Only what the machine itself cannot do is skipped everywhere: see [`unsupported`].
 
-use std::{env, path::Path, sync::Mutex, sync::MutexGuard};
+use std::{env, io::Write as _, path::Path, sync::Mutex, sync::MutexGuard};
 
 /// Returns from the test unless it runs as root.
 #[macro_export]
@@ -44,12 +44,17 @@ pub fn missing(test: &str, what: &str) {
     if env::var_os("CI").is_some_and(|ci| !ci.is_empty()) {
         panic!("{test}: needs {what}, and CI may not skip it");
     }
-    eprintln!("SKIPPED {test}: needs {what}");
+    say(&format!("SKIPPED {test}: needs {what}"));
 }
 
 /// Says that `test` is skipped, because this machine cannot do what it needs and nothing can be installed to change that.
 pub fn unsupported(test: &str, why: &str) {
-    eprintln!("SKIPPED {test}: this machine cannot do it: {why}");
+    say(&format!("SKIPPED {test}: this machine cannot do it: {why}"));
+}
+
+/// Writes to the real standard error: what `eprintln!` says in a test that passes is shown to nobody.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Live tests measure the machine, so they run one at a time. Hold it to the test's end.

@@ -14,14 +14,19 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// If it has not after [`PATIENCE`]; `what` is then named.
 #[expect(clippy::panic, reason = "a test that waits in vain has failed")]
-pub fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, ready).unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain: {what}"))
+}
+
+/// Asks again and again until `ready` gives something, at most for so long.
+pub fn within<T>(patience: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
         if let Some(found) = ready() {
-            return found;
+            return Some(found);
         }
-        if begun.elapsed() > PATIENCE {
-            panic!("waited {PATIENCE:?} in vain: {what}");
+        if begun.elapsed() > patience {
+            return None;
         }
         thread::sleep(Duration::from_millis(1));
     }

@@ -66,7 +66,7 @@ fn page(window: &Window, node: &Node) -> String {
 }
 
 /// How wide the terminal is.
-fn width() -> Option<usize> {
+pub(super) fn width() -> Option<usize> {
     // SAFETY: the call writes the struct, of which every bit pattern is valid.
     let size = unsafe {
         let mut size: libc::winsize = std::mem::zeroed();

@@ -23,7 +23,7 @@ use crate::{
 use super::{budget::Ledger, metrics};
 
 /// The content type of [`Exposition::render`].
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything a scrape needs. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -61,8 +61,8 @@ impl Exposition {
         Ok(Self { registry, latest })
     }
 
-    /// Takes up the next snapshot. Every one should come here, or what vanished between two of them is lost from
-    /// `other`. The same one twice is one.
+    /// Takes up the next snapshot. Every one should come here, or `other` loses what left it between two of them. The same
+    /// one twice is one.
     pub fn observe(&self, snapshot: &Arc<Snapshot>) {
         let mut inner = self.latest.lock();
         if inner.snapshot.as_ref().is_some_and(|latest| Arc::ptr_eq(latest, snapshot)) {
@@ -101,8 +101,8 @@ impl Exposition {
         self.latest.lock().snapshot.clone()
     }
 
-    /// How many devices have series of their own, and how many of them histograms.
-    pub fn own_devices(&self) -> (usize, usize) {
+    /// As [`Ledger::own_devices`].
+    pub fn own_devices(&self) -> [usize; 3] {
         self.latest.lock().ledger.own_devices()
     }
 
@@ -156,5 +156,7 @@ fn desc(metric: &Metric) -> prometheus::Result<Desc> {
     Desc::new(metric.name.to_owned(), metric.help.to_owned(), labels, HashMap::new())
 }
 
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod tests;

@@ -21,14 +21,19 @@ pub fn page() -> String {
          A scrape has at most `metrics.max_series` series (2,000 by default, at least {MIN_SERIES}), every bucket counted. What\n\
          has no room is added up under the label value `other`:\n\n\
          - CPUs in `cpu=\"other\"`, interfaces in `interface=\"other\"`.\n\
-         - A disk's histograms first, in `device=\"other\"`, and its sizes, in `size=\"other\"` of that disk. Disks without room\n\
-         \x20 for counters are in `device=\"other\"` with all they have, sizes under `size=\"other\"`, errors under `error=\"other\"`.\n\
-         \x20 At the start the disks with the most requests come first, later the first to come.\n\
+         - A disk gives up its parts one after another: first its figures by size (they are in `size=\"other\"` of that disk) and\n\
+         \x20 the histograms of queue and device time, then that of the request time, then all it has. What it gives up, sizes\n\
+         \x20 apart, is in `device=\"other\"`, which tells apart only `operation` `read`, `write` and `other`, with all sizes under\n\
+         \x20 `size=\"other\"` and all errors under `error=\"other\"`. The mean queue and device time of a disk without these\n\
+         \x20 histograms can still be told from `kpulse_block_time_seconds_total`.\n\
+         - Every disk has its request time before one has more than that. At the start the busiest disks come first, later\n\
+         \x20 the first to complete a request.\n\
          - Filesystems and disk infos without room are left out and counted in `kpulse_series_dropped`.\n\n\
-         What is in `other` stays there until the agent restarts, so that no counter goes down. When a CPU, interface or disk\n\
-         vanishes, its totals are added to `other`: sums over all series never lose anything. `other` jumps at that moment, so\n\
-         leave it out where you take rates of single devices. When a disk is replaced under the same number between two\n\
-         collections, its series go on from where they were.\n",
+         At any moment the series of a counter, `other` among them, add up to the whole. What has series of its own keeps\n\
+         them, and what is in `other` stays there until the agent restarts, so that no counter goes down for want of room.\n\n\
+         When a CPU, interface or disk vanishes, its series end. When it comes back, or is replaced under the same name or\n\
+         number, its series start from its new counters, lower than before: a counter's reset, which `rate()` knows. What\n\
+         vanishes from within `other` leaves its totals there: `other` never goes down and never jumps.\n",
         crate::metric::HISTOGRAM_SERIES,
     );
     for (title, metrics) in sections() {

@@ -12,7 +12,7 @@ use crate::{
     host::{Class as DiskClass, CpuModes, Disk, Diskstats, Filesystem, Host, Memory, Network, Pressure, Space},
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
     status::{ProbeState, Program, Snapshot, Status},
-    window::{self, Device, Operation as DeviceOperation, Times, Window},
+    window::{self, Device, Operation as DeviceOperation, TaskUse, Tasks, Times, Use, Window},
 };
 
 /// The disk with this number.
@@ -200,7 +200,7 @@ pub fn window() -> Window {
             discards: 0,
         }),
         block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0, resets: 0 }),
-        tasks: None,
+        tasks: Some(tasks()),
         events: None,
         cpu_modes: None,
         pressure: BTreeMap::new(),
@@ -209,4 +209,11 @@ pub fn window() -> Window {
         load: None,
         filesystems: Vec::new(),
     }
+}
+
+fn tasks() -> Tasks {
+    let used = Use { cpu_ns: 300_000_000, wait_ns: 20_000_000, read_bytes: 4096, write_bytes: 1 << 20, switches: 9 };
+    let one = TaskUse { pid: 4242, tgid: 4242, comm: "stress".into(), cgroup: 1, used };
+    let list = vec![one];
+    Tasks { count: 7, by_cpu: list.clone(), by_wait: list.clone(), by_bytes: list, total: used, resets: 0 }
 }

@@ -48,7 +48,7 @@ impl Cgroups {
     }
 
     /// Where version 2 is mounted. It moves in no one's lifetime, but may be mounted after we began.
-    fn mount(&self) -> Option<PathBuf> {
+    pub fn mount(&self) -> Option<PathBuf> {
         let (mounts, _) = mounts::parse(&fs::read(&self.mountinfo).ok()?);
         let mounts = mounts.into_iter().filter(|mount| mount.kind == "cgroup2").map(|mount| mount.path);
         let shortest = mounts.min_by_key(|path| path.as_os_str().len())?;

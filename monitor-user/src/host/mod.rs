@@ -30,7 +30,7 @@ pub mod self_stats;
 mod space;
 mod stat;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod uptime;
 
 use std::collections::BTreeMap;

@@ -9,51 +9,56 @@ use std::{
 use super::Roots;
 
 /// A directory that looks like a machine and goes when it is dropped.
-pub(super) struct Machine(PathBuf);
+pub(crate) struct Machine(PathBuf);
 
 impl Machine {
     /// Unpacks `text`: a line `== path` begins a file, the lines up to the next are what it holds.
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let machine = Self(std::env::temp_dir().join(format!("kpulse-host-{}-{number}", std::process::id())));
         fs::create_dir_all(&machine.0).unwrap();
-        for part in format!("\n{text}").split("\n== ").skip(1) {
-            let (path, contents) = part.split_once('\n').unwrap_or((part, ""));
-            machine.write(path, &format!("{}\n", contents.trim_end_matches('\n')));
-        }
+        machine.unpack(text);
         machine
     }
 
+    /// Adds the files of another text.
+    pub(crate) fn unpack(&self, text: &str) {
+        for part in format!("\n{text}").split("\n== ").skip(1) {
+            let (path, contents) = part.split_once('\n').unwrap_or((part, ""));
+            self.write(path, &format!("{}\n", contents.trim_end_matches('\n')));
+        }
+    }
+
     /// The machine of which the fixtures were taken: 2 virtual CPUs, one virtio disk, kernel 6.18.
-    pub(super) fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self::new(include_str!("fixtures/small.txt"))
     }
 
     /// A made-up one: 64 CPUs with gaps, disks of all kinds, three generations of diskstats, nothing tidy.
-    pub(super) fn big() -> Self {
+    pub(crate) fn big() -> Self {
         Self::new(include_str!("fixtures/big.txt"))
     }
 
     /// Its root directory.
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.0
     }
 
     /// Where a reader finds it.
-    pub(super) fn roots(&self) -> Roots {
+    pub(crate) fn roots(&self) -> Roots {
         Roots { proc: self.0.join("proc"), sys: self.0.join("sys"), root: self.0.clone() }
     }
 
     /// Writes a file in place, so that one who has it open sees the change.
-    pub(super) fn write(&self, path: &str, contents: &str) {
+    pub(crate) fn write(&self, path: &str, contents: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, contents).unwrap();
     }
 
     /// Removes a file or directory.
-    pub(super) fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         let path = self.0.join(path);
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
     }

@@ -70,6 +70,11 @@ pub enum Argument {
     Number,
 }
 
+/// Whether it begins as BTF does, in either byte order.
+fn is_btf(bytes: &[u8]) -> bool {
+    [[0x9f, 0xeb], [0xeb, 0x9f]].iter().any(|magic| bytes.starts_with(magic))
+}
+
 impl Btf {
     /// Reads `file`, or the running kernel's own if there is none.
     ///
@@ -79,8 +84,17 @@ impl Btf {
     pub fn open(file: Option<&Path>) -> Result<Self, Error> {
         let path = file.unwrap_or(Path::new(KERNEL_BTF));
         let bytes = fs::read(path).map_err(|error| Error::Unreadable { path: path.into(), error })?;
-        if file.is_some() && fs::read(KERNEL_BTF).is_ok_and(|kernels| kernels != bytes) {
+        // Types of another kernel are not even parsed.
+        if file.is_some() && is_btf(&bytes) && fs::read(KERNEL_BTF).is_ok_and(|kernels| kernels != bytes) {
             return Err(Error::OtherKernel { path: path.into() });
+        }
+        Self::parse(path, bytes)
+    }
+
+    /// `path` is what errors name.
+    pub(super) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        if !is_btf(&bytes) {
+            return Err(Error::Malformed { path: path.into(), reason: "it does not begin as BTF does".into() });
         }
         let types = TypeInformation::new(&Bytes(bytes))
             .map_err(|error| Error::Malformed { path: path.into(), reason: error.message().into() })?;

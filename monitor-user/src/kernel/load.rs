@@ -4,7 +4,7 @@
 //! information at all, or no right to load anything, is there no probe.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     io,
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
@@ -18,12 +18,15 @@ use aya::{
 use aya_log::EbpfLogger;
 use monitor_common::{block, events, sched, tasks};
 
+pub use super::resolve::State;
 use super::{
-    btf::{self, Argument},
+    btf,
     maps::{Hash, Iterated, Mapped, PerCpu},
-    memory, sys,
+    memory,
+    resolve::Resolved,
+    sys,
 };
-use crate::probes::{Field, Hook, Need, PROBES, Probe};
+use crate::probes::{Hook, PROBES, Probe};
 
 /// The programs, as `monitor-ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/programs"));
@@ -41,39 +44,6 @@ pub struct Options<'a> {
     pub long_wait_ns: u64,
     /// Records a second that one CPU may write.
     pub events_per_second: u64,
-}
-
-/// Whether a probe works, and if not, why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It works; what is lost all the same.
-    On {
-        /// What optional fields would have given.
-        lost: Vec<String>,
-    },
-    /// It was not wanted.
-    Disabled,
-    /// It cannot work.
-    Failed {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl State {
-    /// Whether the probe works.
-    pub fn is_on(&self) -> bool {
-        matches!(self, Self::On { .. })
-    }
-
-    /// Why it does not work, or what is lost; empty if all is well.
-    pub fn reason(&self) -> String {
-        match self {
-            Self::On { lost } => lost.join("; "),
-            Self::Disabled => "turned off in the configuration".into(),
-            Self::Failed { reason } => reason.clone(),
-        }
-    }
 }
 
 /// The maps of the scheduler probe.
@@ -217,19 +187,24 @@ pub fn possible_cpus() -> io::Result<usize> {
 
 /// Loads and attaches whatever of the wanted probes this kernel can run.
 pub fn load(options: &Options<'_>) -> Loaded {
-    match try_load(options) {
+    load_with_room(options, memory::DEVICES)
+}
+
+/// The same with room for the statistics of another number of devices than usual; 0 for a single device, operation and CPU.
+pub fn load_with_room(options: &Options<'_>, devices: usize) -> Loaded {
+    match try_load(options, devices) {
         Ok(loaded) => loaded,
         Err(reason) => Loaded::nothing(options, &reason),
     }
 }
 
-fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
+fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
     if options.probes.is_empty() {
         return Err(String::new());
     }
     let cpus = possible_cpus().map_err(|error| error.to_string())?;
     let types = btf::Btf::open(options.btf).map_err(|error| error.to_string())?;
-    let mut resolved = Resolved::of(&types, options);
+    let mut resolved = Resolved::of(&types, &options.probes);
     drop(types);
     raise_memlock();
 
@@ -239,10 +214,11 @@ fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
     for (name, value) in &resolved.words {
         loader.override_global(name, value, true);
     }
-    for (name, value) in &resolved.longs {
+    let thresholds = thresholds(options, resolved.states["events"].is_on());
+    for (name, value) in &thresholds {
         loader.override_global(name, value, true);
     }
-    loader.map_max_entries("BLOCK_STATS", memory::stats_entries(cpus));
+    loader.map_max_entries("BLOCK_STATS", memory::stats_entries(cpus, devices));
     for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
         for map in probe.maps {
             loader.map_max_entries(map, 1);
@@ -291,71 +267,13 @@ fn try_load(options: &Options<'_>) -> Result<Loaded, String> {
     Ok(loaded)
 }
 
-/// What the object's globals are set to, and which probes can work with them.
-struct Resolved {
-    states: BTreeMap<&'static str, State>,
-    words: BTreeMap<&'static str, u32>,
-    longs: BTreeMap<&'static str, u64>,
-}
-
-impl Resolved {
-    fn of(types: &btf::Btf, options: &Options<'_>) -> Self {
-        let mut words = BTreeMap::new();
-        let mut states = BTreeMap::new();
-        for probe in PROBES {
-            let state = match options.probes.contains(probe.name) {
-                true => resolve(types, probe, &mut words),
-                false => State::Disabled,
-            };
-            states.insert(probe.name, state);
-        }
-        let arguments = |tracepoint| types.arguments(tracepoint).unwrap_or_default();
-        words.insert("SCHED_SWITCH_HAS_STATE", u32::from(arguments("sched_switch").len() > 3));
-        words.insert("BLOCK_ISSUE_ARG", u32::from(arguments("block_rq_issue").len() > 1));
-        words.insert("BLOCK_STATUS_IS_ERRNO", u32::from(arguments("block_rq_complete").get(1) == Some(&Argument::Int)));
-        words.insert("MARK_VICTIM_HAS_TASK", u32::from(arguments("mark_victim").first() == Some(&Argument::Pointer)));
-        // An enum since 6.11; before, the flags had the same numbers for ten years.
-        words.insert("FLUSH_SEQUENCE_FLAG", 1 << types.enumerator("__RQF_FLUSH_SEQ").unwrap_or(4));
-        words.insert("ACCOUNTED_FLAG", 1 << types.enumerator("__RQF_IO_STAT").unwrap_or(13));
-        let events = states["events"].is_on();
-        let longs = BTreeMap::from([
-            ("SLOW_REQUEST_NS", if events { options.slow_request_ns } else { u64::MAX }),
-            ("LONG_WAIT_NS", if events { options.long_wait_ns } else { u64::MAX }),
-            ("EVENTS_PER_SECOND", if events { options.events_per_second } else { 0 }),
-        ]);
-        Self { states, words, longs }
-    }
-}
-
-/// Finds the fields of one probe. What is absent keeps the object's own value, which says so.
-fn resolve(types: &btf::Btf, probe: &Probe, words: &mut BTreeMap<&'static str, u32>) -> State {
-    let mut lost = BTreeSet::new();
-    let mut groups = BTreeMap::<&str, bool>::new();
-    for Field { global, paths, need } in probe.fields {
-        let offset = paths.iter().find_map(|path| types.offset(path));
-        if let Some(offset) = offset {
-            words.insert(global, offset);
-        }
-        match need {
-            Need::Required if offset.is_none() => {
-                return State::Failed { reason: format!("this kernel has no field {}", paths.join(" or ")) };
-            }
-            Need::Optional(what) if offset.is_none() => drop(lost.insert(format!("{} is missing: {what}", paths[0]))),
-            Need::OneOf(group) => *groups.entry(group).or_default() |= offset.is_some(),
-            _ => {}
-        }
-    }
-    if let Some((group, _)) = groups.iter().find(|(_, found)| !**found) {
-        return State::Failed { reason: format!("this kernel has no field that gives {group}") };
-    }
-    for program in probe.programs {
-        if let Hook::Tracepoint(name) = program.hook
-            && types.arguments(name).is_none()
-        {
-            return State::Failed { reason: format!("this kernel has no tracepoint {name}") };
-        }
-    }
-    State::On { lost: lost.into_iter().collect() }
+/// The thresholds, which only the probe of the events reports against.
+fn thresholds(options: &Options<'_>, events: bool) -> [(&'static str, u64); 3] {
+    [
+        ("SLOW_REQUEST_NS", if events { options.slow_request_ns } else { u64::MAX }),
+        ("LONG_WAIT_NS", if events { options.long_wait_ns } else { u64::MAX }),
+        ("EVENTS_PER_SECOND", if events { options.events_per_second } else { 0 }),
+    ]
 }
 
 fn attach(ebpf: &mut Ebpf, probe: &Probe, types: &Btf, loaded: &mut Loaded) -> Result<(), String> {
@@ -399,7 +317,11 @@ fn failed(program: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("program {program}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let words = error.to_string();
+        // Some errors say their cause themselves.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
         cause = error.source();
     }
     text
@@ -443,3 +365,6 @@ fn release_memory() {
         libc::malloc_trim(0);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use monitor_common::{
 };
 
 /// Devices whose statistics there is room for, each with all its operations on every CPU.
-const DEVICES: usize = 128;
+pub const DEVICES: usize = 128;
 /// The most entries of the statistics.
 const MOST_ENTRIES: usize = 1 << 18;
 
@@ -36,9 +36,9 @@ pub struct Devices {
     pub operations: usize,
 }
 
-/// Entries of the statistics that there is room for: as many devices as any machine is likely to have.
-pub fn stats_entries(cpus: usize) -> u32 {
-    (cpus * Operation::COUNT * DEVICES).next_power_of_two().min(MOST_ENTRIES) as u32
+/// Entries of the statistics that there is room for with this number of devices, at least one.
+pub fn stats_entries(cpus: usize, devices: usize) -> u32 {
+    (cpus * Operation::COUNT * devices).next_power_of_two().min(MOST_ENTRIES) as u32
 }
 
 /// Bytes of all maps together, the memory that holds them included.
@@ -47,7 +47,7 @@ pub fn map_bytes(cpus: usize, devices: Devices) -> u64 {
     let array = |values: usize| MAP + values;
     let ring = |size: usize| size + 3 * PAGE + 8 * (3 + 2 * size / PAGE) + MAP;
     let element = (ELEMENT + size_of::<block::Key>() + size_of::<block::Stats>()).next_power_of_two();
-    let entries = (cpus * devices.disks * devices.operations).min(stats_entries(cpus) as usize);
+    let entries = (cpus * devices.disks * devices.operations).min(stats_entries(cpus, DEVICES) as usize);
     let total = per_cpu(size_of::<sched::Cpu>())
         + array(sched::DEPARTURES as usize * size_of::<u64>())
         + array(size_of::<block::Stats>())
@@ -56,7 +56,7 @@ pub fn map_bytes(cpus: usize, devices: Devices) -> u64 {
         + array(SETS as usize * size_of::<block::Set>() + PAGE)
         + per_cpu(size_of::<block::Discards>())
         + MAP
-        + stats_entries(cpus) as usize * BUCKET
+        + stats_entries(cpus, DEVICES) as usize * BUCKET
         + (entries + cpus * SPARE) * element
         + per_cpu(size_of::<events::Counts>())
         + RINGS.map(ring).into_iter().sum::<usize>()

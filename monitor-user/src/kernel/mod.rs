@@ -5,6 +5,7 @@
 //! - [`maps`]: whole maps in one system call, or none
 //! - [`memory`]: what the maps take on a machine of any size
 //! - [`prime`]: makes every CPU switch once
+//! - [`resolve`]: what each probe finds in the type information, and so whether it can work
 //! - [`sys`]: the few `bpf()` calls that aya does not offer
 //!
 //! In: [`crate::probes`], which say what each probe needs. Out: [`load::Loaded`], with the maps that the probes' readers read.
@@ -14,4 +15,5 @@ pub mod load;
 pub mod maps;
 pub mod memory;
 pub mod prime;
+pub mod resolve;
 pub mod sys;

@@ -1,50 +1,71 @@
 //! Block devices. They have the most series, so a device gives up its parts one after another:
 //!
-//! | a device and operation has | when |
+//! | a device and operation has | when there is room for it and for |
 //! |---|---|
-//! | histograms, figures by size and by error | there is room for them and for the counters of every other disk |
-//! | counters (`size="other"`), errors; its histograms are in `device="other"` | there is room for them |
-//! | nothing: all is in `device="other"` | otherwise |
+//! | all three histograms, figures by size and by error | the request times of every other disk |
+//! | the histogram of the request time, counters (`size="other"`), errors | the counters of every other disk, but these get a quarter at most |
+//! | counters (`size="other"`), errors | nothing else |
+//! | nothing | - |
 //!
+//! What it does not have is in `device="other"`, which tells only reads and writes apart, and neither sizes nor errors.
 //! A size or an error that shows later takes its series when it shows. Without room the size is in `size="other"` of its
-//! device and the error in `error="other"` of `device="other"`, which names neither sizes nor errors. A new operation of
-//! a device takes what there is room for, at most what the device has otherwise.
+//! device and the error in `device="other"`; a few series are kept for errors. A new operation of a device takes what
+//! there is room for, at most what the device has otherwise.
+//!
+//! The figures stay where they are, in the snapshot; kept here is who has which series.
 
 use std::{
     borrow::Cow,
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use monitor_common::block::Operation;
 
 use crate::{
     host::Disk,
-    metric::{InFlightView, OTHER, RequestsView},
-    sample::{Block, DeviceId},
+    metric::{HISTOGRAM_SERIES, InFlightView, OTHER, RequestsView},
+    sample::{Block, DeviceId, Requests},
+    status::Snapshot,
 };
 
 use super::{
-    members::Totals,
-    pair::{CLASS_SERIES, Detail, Pair, PairTotals, TIMES_SERIES},
+    pair::{CLASS_SERIES, Detail, Folded, Pair, TIMES, all_sizes, went_back},
     pool::Pool,
 };
 
+/// The operations that `device="other"` tells apart.
+const OTHER_OPERATIONS: [&str; 3] = [Operation::Read.name(), Operation::Write.name(), OTHER];
 /// In flight and the oldest of them.
 const GAUGES: usize = 2;
-/// The most that `device="other"` can have.
-pub const OTHER_SERIES: usize = GAUGES + Operation::COUNT * (TIMES_SERIES + CLASS_SERIES + 1);
+/// The most that `device="other"` can have: with every operation one series of errors.
+pub const OTHER_SERIES: usize = GAUGES + OTHER_OPERATIONS.len() * (TIMES * HISTOGRAM_SERIES + CLASS_SERIES + 1);
 /// What a device with three operations and four sizes of each has.
-pub const FULL_SERIES: usize = GAUGES + 3 * (TIMES_SERIES + 4 * CLASS_SERIES + CLASS_SERIES);
-/// What a device that reads and writes has without histograms and sizes.
-const COUNTERS_SERIES: usize = GAUGES + 2 * CLASS_SERIES;
+pub const FULL_SERIES: usize = GAUGES + 3 * (Detail::Full.series() + 4 * CLASS_SERIES);
+/// Kept for errors: which disk fails must be told when there is no room for anything else.
+const ERRORS: usize = 16;
+
+/// Whether requests are to be expected of a disk. Loop devices are there in numbers, most of them empty.
+pub fn expected(disk: &Disk) -> bool {
+    disk.request_based && disk.size > 0
+}
+
+/// What a device that reads and writes has.
+const fn usual(detail: Detail) -> usize {
+    GAUGES + 2 * detail.series()
+}
 
 /// All devices of the request tracepoints.
 #[derive(Debug, Default)]
 pub struct Devices {
     members: BTreeMap<DeviceId, Member>,
-    gone: [Option<PairTotals>; Operation::COUNT],
+    /// What those counted that left `device="other"`, or began anew in it.
+    base: [Option<Folded>; OTHER_OPERATIONS.len()],
     /// The pool at the beginning.
     initial: Option<usize>,
+    /// The latest snapshot with block requests.
+    latest: Option<Arc<Snapshot>>,
 }
 
 #[derive(Debug)]
@@ -54,53 +75,65 @@ struct Member {
     pairs: BTreeMap<usize, Pair>,
 }
 
-/// What one sample says of one device, by operation.
-type Now = BTreeMap<usize, PairTotals>;
+/// What one sample says, by device and operation.
+type Now<'a> = BTreeMap<DeviceId, Operations<'a>>;
+type Operations<'a> = BTreeMap<usize, &'a Requests>;
 
 impl Devices {
     /// Takes up what the tracepoints saw.
-    pub fn observe(&mut self, block: &Block, disks: &BTreeMap<DeviceId, Disk>, pool: &mut Pool) {
-        let mut now: BTreeMap<DeviceId, Now> = block.in_flight.iter().map(|f| (f.device, Now::new())).collect();
-        for r in block.requests.iter().filter(|r| usize::from(r.operation) < Operation::COUNT) {
-            now.entry(r.device).or_default().insert(r.operation.into(), r.into());
+    pub fn observe(&mut self, snapshot: &Arc<Snapshot>, pool: &mut Pool) {
+        if snapshot.sample.block.is_none() {
+            return;
         }
+        let earlier = self.latest.replace(Arc::clone(snapshot));
+        let (before, now) = (index(earlier.as_deref()), index(Some(snapshot)));
+        self.fold_ended(&before, &now, pool);
+        let disks = &snapshot.sample.host.disks;
+        let known = disks.values().filter(|disk| expected(disk)).count().max(now.len());
         let initial = *self.initial.get_or_insert(pool.free());
-        self.remove_vanished(&now, pool);
-        let known = disks.len().max(now.len());
-        let reserve = |own: usize| (known.saturating_sub(own) * COUNTERS_SERIES).min(initial / 2);
-        let mut own = self.own().0;
+        let mut own = self.own()[0];
 
-        let (mut new, mut old) = (Vec::new(), Vec::new());
-        for (id, now) in now {
-            if self.members.contains_key(&id) { old.push((id, now)) } else { new.push((id, now)) }
-        }
+        let (old, mut new): (Vec<_>, Vec<_>) = now.into_iter().partition(|(id, _)| self.members.contains_key(id));
         for (id, now) in old {
             if let Some(member) = self.members.get_mut(&id) {
-                member.update(now, pool, reserve(own));
+                member.update(&now, pool, Reserve::new(known.saturating_sub(own), initial));
             }
         }
-        new.sort_by_cached_key(|(id, now)| (std::cmp::Reverse(requests(now)), *id));
+        new.sort_by_cached_key(|(id, now)| (Reverse(weight(now, disks.get(id))), *id));
         for (id, now) in new {
-            let detail = first_detail(&now, pool, reserve(own + 1));
-            own += usize::from(detail != Detail::Folded);
+            let reserve = Reserve::new(known.saturating_sub(own + 1), initial);
+            let detail = reserve.most(now.len().max(1), GAUGES, Detail::Full, pool);
+            if detail != Detail::Folded {
+                own += 1;
+                pool.take(GAUGES);
+            }
             let mut member = Member { label: format!("{}:{}", id.major, id.minor), detail, pairs: BTreeMap::new() };
-            member.update(now, pool, reserve(own));
+            member.update(&now, pool, reserve);
             self.members.insert(id, member);
         }
         self.label(disks);
     }
 
-    fn remove_vanished(&mut self, now: &BTreeMap<DeviceId, Now>, pool: &mut Pool) {
-        let gone = &mut self.gone;
+    /// Series of what vanished end, and those of what began anew begin anew; only what was in `device="other"` stays there.
+    fn fold_ended(&mut self, before: &Now, now: &Now, pool: &mut Pool) {
+        let base = &mut self.base;
         self.members.retain(|id, member| {
-            let stays = now.contains_key(id);
-            if !stays {
-                for (&operation, pair) in &member.pairs {
-                    gone[operation].get_or_insert_default().add(&pair.totals());
+            let (before, now) = (before.get(id), now.get(id));
+            let lower = |(operation, before): (&usize, &&Requests)| {
+                now.and_then(|now| now.get(operation)).is_none_or(|now| went_back(now, before))
+            };
+            // One counter that went back means another device: all its counters began anew.
+            if before.is_some_and(|before| before.iter().any(lower)) {
+                for (&operation, r) in before.into_iter().flatten() {
+                    if let Some(pair) = member.pairs.get(&operation) {
+                        pair.fold(r, &mut base[column(operation)]);
+                    }
                 }
+            }
+            if now.is_none() {
                 pool.give(member.series());
             }
-            stays
+            now.is_some()
         });
     }
 
@@ -116,62 +149,54 @@ impl Devices {
         }
     }
 
-    /// How many devices have series of their own, and how many of them histograms.
-    pub fn own(&self) -> (usize, usize) {
-        let count = |least: fn(Detail) -> bool| self.members.values().filter(|member| least(member.detail)).count();
-        (count(|detail| detail != Detail::Folded), count(|detail| detail == Detail::Full))
+    /// How many devices have series of their own, how many of them a histogram of the request time, and how many all
+    /// histograms.
+    pub fn own(&self) -> [usize; 3] {
+        [Detail::Counters, Detail::RequestTime, Detail::Full]
+            .map(|least| self.members.values().filter(|member| member.detail >= least).count())
     }
 
-    /// Every device and operation with series of its own, then `other`.
-    pub fn requests(&self) -> Vec<RequestsView<'_>> {
+    /// Every device and operation with series of its own, then `other`. The snapshot is the one observed last.
+    pub fn requests<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<RequestsView<'a>> {
         let mut out = Vec::new();
-        let mut other = self.gone.clone();
-        for member in self.members.values() {
-            for (&operation, pair) in &member.pairs {
-                let totals = pair.totals();
-                if pair.detail == Detail::Folded {
-                    other[operation].get_or_insert_default().add(&totals);
-                    continue;
+        if snapshot.sample.block.is_none() {
+            return out;
+        }
+        let mut other = self.base.clone();
+        for (id, operations) in index(Some(snapshot)) {
+            let Some(member) = self.members.get(&id) else { continue };
+            for (operation, r) in operations {
+                let Some(pair) = member.pairs.get(&operation) else { continue };
+                pair.fold(r, &mut other[column(operation)]);
+                if pair.is_own() {
+                    out.push(RequestsView {
+                        device: &member.label,
+                        operation: Operation::ALL[operation].name(),
+                        classes: pair.classes(r),
+                        errors: pair.errors(r),
+                        times: pair.times(r),
+                    });
                 }
-                let mut folded = PairTotals::default();
-                let errors = pair.errors(&totals, &mut folded.errors);
-                let classes = pair.classes(&totals);
-                let times = match totals {
-                    _ if pair.detail == Detail::Counters => {
-                        folded.times.clone_from(&totals.times);
-                        None
-                    }
-                    Cow::Borrowed(totals) => Some(Cow::Borrowed(&totals.times)),
-                    Cow::Owned(totals) => Some(Cow::Owned(totals.times)),
-                };
-                if pair.detail == Detail::Counters || folded.errors.iter().any(|&count| count > 0) {
-                    other[operation].get_or_insert_default().add(&folded);
-                }
-                let operation = Operation::ALL[operation].name();
-                out.push(RequestsView { device: &member.label, operation, classes, errors, times });
             }
         }
-        let other = other.into_iter().zip(Operation::ALL).filter_map(|(totals, operation)| Some((totals?, operation)));
-        out.extend(other.map(|(totals, operation)| {
-            let failed = totals.errors.iter().sum();
-            RequestsView {
-                device: OTHER,
-                operation: operation.name(),
-                classes: vec![(OTHER, totals.all_sizes())],
-                errors: if failed > 0 { vec![(OTHER, failed)] } else { Vec::new() },
-                times: Some(Cow::Owned(totals.times)),
-            }
+        let other = other.into_iter().zip(OTHER_OPERATIONS).filter_map(|(folded, name)| Some((folded?, name)));
+        out.extend(other.map(|(folded, operation)| RequestsView {
+            device: OTHER,
+            operation,
+            classes: vec![(OTHER, folded.class)],
+            errors: if folded.errors > 0 { vec![(OTHER, folded.errors)] } else { Vec::new() },
+            times: folded.times.map(|time| Some(Cow::Owned(time))),
         }));
         out
     }
 
     /// What is in flight by device, then `other`: their sum and their oldest.
     pub fn in_flight(&self, block: &Block) -> Vec<InFlightView<'_>> {
+        let by_device: BTreeMap<_, _> = block.in_flight.iter().map(|f| (f.device, f)).collect();
         let mut out = Vec::new();
         let mut other: Option<InFlightView> = None;
         for (id, member) in &self.members {
-            let found = block.in_flight.iter().find(|f| f.device == *id);
-            let (requests, oldest_ns) = found.map_or((0, 0), |f| (f.requests, f.oldest_ns));
+            let (requests, oldest_ns) = by_device.get(id).map_or((0, 0), |f| (f.requests, f.oldest_ns));
             if member.detail == Detail::Folded {
                 let sum = other.get_or_insert(InFlightView { device: OTHER, requests: 0, oldest_ns: 0 });
                 sum.requests += requests;
@@ -186,25 +211,19 @@ impl Devices {
 }
 
 impl Member {
-    fn update(&mut self, mut now: Now, pool: &mut Pool, reserve: usize) {
-        // One counter that went back means another device: all its counters began anew.
-        if self.pairs.iter().any(|(operation, pair)| pair.went_back(now.get(operation))) {
-            self.pairs.values_mut().for_each(Pair::restart);
+    fn update(&mut self, now: &Operations, pool: &mut Pool, reserve: Reserve) {
+        // First every operation, then their sizes: these must not keep the next one from its histograms.
+        for &operation in now.keys() {
+            self.pairs.entry(operation).or_insert_with(|| {
+                let detail = reserve.most(1, 0, self.detail, pool);
+                pool.take(detail.series());
+                Pair::new(detail)
+            });
         }
         for (operation, pair) in &mut self.pairs {
-            if let Some(now) = now.remove(operation) {
-                pair.update(now, pool, reserve);
+            if let Some(r) = now.get(operation) {
+                pair.update(r, pool, reserve.of(Detail::Full));
             }
-        }
-        for (operation, now) in now {
-            let detail = match self.detail {
-                Detail::Full if pool.take_above(reserve, Detail::Full.series()) => Detail::Full,
-                Detail::Full | Detail::Counters if pool.take(Detail::Counters.series()) => Detail::Counters,
-                _ => Detail::Folded,
-            };
-            let mut pair = Pair::new(detail);
-            pair.update(now, pool, reserve);
-            self.pairs.insert(operation, pair);
         }
     }
 
@@ -214,22 +233,54 @@ impl Member {
     }
 }
 
-/// What there is room for. Takes the gauges, not yet what the operations need.
-fn first_detail(now: &Now, pool: &mut Pool, reserve: usize) -> Detail {
-    let operations = now.len().max(1);
-    let fits = |pool: &mut Pool, detail: Detail, reserve: usize| {
-        let need = operations * detail.series();
-        pool.take_above(reserve + need, GAUGES)
-    };
-    if fits(pool, Detail::Full, reserve) {
-        Detail::Full
-    } else if fits(pool, Detail::Counters, 0) {
-        Detail::Counters
-    } else {
-        Detail::Folded
+/// What must be left for others.
+#[derive(Clone, Copy, Debug)]
+struct Reserve {
+    others: usize,
+    initial: usize,
+}
+
+impl Reserve {
+    /// For so many other disks without series of their own.
+    fn new(others: usize, initial: usize) -> Self {
+        Self { others, initial }
+    }
+
+    /// By whoever gets this much.
+    fn of(self, detail: Detail) -> usize {
+        ERRORS
+            + match detail {
+                Detail::Full => self.others * usual(Detail::RequestTime),
+                Detail::RequestTime => (self.others * usual(Detail::Counters)).min(self.initial / 4),
+                Detail::Counters | Detail::Folded => 0,
+            }
+    }
+
+    /// The most that so many operations can have.
+    fn most(self, operations: usize, gauges: usize, limit: Detail, pool: &Pool) -> Detail {
+        let fits = |detail: &Detail| pool.free() >= self.of(*detail) + gauges + operations * detail.series();
+        let down = [Detail::Full, Detail::RequestTime, Detail::Counters];
+        down.into_iter().filter(|detail| *detail <= limit).find(fits).unwrap_or(Detail::Folded)
     }
 }
 
-fn requests(now: &Now) -> u64 {
-    now.values().flat_map(|totals| &totals.classes).map(|class| class.requests).sum()
+fn index(snapshot: Option<&Snapshot>) -> Now<'_> {
+    let mut out = Now::new();
+    let Some(block) = snapshot.and_then(|snapshot| snapshot.sample.block.as_ref()) else { return out };
+    out.extend(block.in_flight.iter().map(|f| (f.device, Operations::new())));
+    for r in block.requests.iter().filter(|r| usize::from(r.operation) < Operation::COUNT) {
+        out.entry(r.device).or_default().insert(r.operation.into(), r);
+    }
+    out
+}
+
+/// Where an operation is in [`OTHER_OPERATIONS`].
+fn column(operation: usize) -> usize {
+    operation.min(OTHER_OPERATIONS.len() - 1)
+}
+
+/// Requests that it has completed, as far as anyone knows.
+fn weight(now: &Operations, disk: Option<&Disk>) -> u64 {
+    let stats = disk.and_then(|disk| disk.stats).map_or(0, |s| s.read.requests.saturating_add(s.write.requests));
+    now.values().fold(stats, |sum, r| sum.saturating_add(all_sizes(r).requests))
 }

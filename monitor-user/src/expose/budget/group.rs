@@ -1,6 +1,6 @@
 //! Things of one kind that cost the same: CPUs, interfaces, filesystems, disks.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use super::{members::Totals, pool::Pool};
 
@@ -9,36 +9,21 @@ use super::{members::Totals, pool::Pool};
 pub struct Group<K, T> {
     cost: usize,
     members: BTreeMap<K, Member<T>>,
-    gone: Option<T>,
+    /// What those counted that left `other`, or began anew in it.
+    base: Option<T>,
 }
 
 #[derive(Debug)]
 struct Member<T> {
     own: bool,
     now: T,
-    /// Totals of those that had this name before.
-    before: Option<T>,
     seen: bool,
-}
-
-impl<T: Totals> Member<T> {
-    fn totals(&self) -> Cow<'_, T> {
-        match &self.before {
-            None => Cow::Borrowed(&self.now),
-            Some(before) => {
-                // `now` first: it has what is no counter, such as whether a CPU is online.
-                let mut sum = self.now.clone();
-                sum.add(before);
-                Cow::Owned(sum)
-            }
-        }
-    }
 }
 
 impl<K: Ord, T: Totals> Group<K, T> {
     /// Of things that have `cost` series each.
     pub fn new(cost: usize) -> Self {
-        Self { cost, members: BTreeMap::new(), gone: None }
+        Self { cost, members: BTreeMap::new(), base: None }
     }
 
     /// Takes up all there are now, the most important first.
@@ -53,32 +38,26 @@ impl<K: Ord, T: Totals> Group<K, T> {
                 continue;
             };
             member.seen = true;
-            if now.went_back(&member.now) {
-                let last = std::mem::replace(&mut member.now, now.clone());
-                member.before.get_or_insert_default().add(&last);
-            } else {
-                now.follow(&mut member.now);
+            if now.went_back(&member.now) && !member.own {
+                self.base.get_or_insert_default().add(&member.now);
             }
+            now.follow(&mut member.now);
         }
-        let (cost, gone) = (self.cost, &mut self.gone);
+        let (cost, base) = (self.cost, &mut self.base);
         self.members.retain(|_, member| {
             if std::mem::take(&mut member.seen) {
                 return true;
             }
-            gone.get_or_insert_default().add(&member.totals());
             if member.own {
                 pool.give(cost);
+            } else {
+                base.get_or_insert_default().add(&member.now);
             }
             false
         });
         for (key, now) in new {
             // The same key twice in one sample: the first counts.
-            self.members.entry(key).or_insert_with(|| Member {
-                own: pool.take(cost),
-                now: now.clone(),
-                before: None,
-                seen: false,
-            });
+            self.members.entry(key).or_insert_with(|| Member { own: pool.take(cost), now: now.clone(), seen: false });
         }
     }
 
@@ -88,8 +67,8 @@ impl<K: Ord, T: Totals> Group<K, T> {
     }
 
     /// Those with series of their own.
-    pub fn own(&self) -> impl Iterator<Item = (&K, Cow<'_, T>)> {
-        self.members.iter().filter(|(_, member)| member.own).map(|(key, member)| (key, member.totals()))
+    pub fn own(&self) -> impl Iterator<Item = (&K, &T)> {
+        self.members.iter().filter(|(_, member)| member.own).map(|(key, member)| (key, &member.now))
     }
 
     /// Those that are there and have none.
@@ -99,10 +78,8 @@ impl<K: Ord, T: Totals> Group<K, T> {
 
     /// Everything without series of its own; `None` if there never was any.
     pub fn other(&self) -> Option<T> {
-        let mut other = self.gone.clone();
-        for member in self.members.values().filter(|member| !member.own) {
-            other.get_or_insert_default().add(&member.totals());
-        }
+        let mut other = self.base.clone();
+        self.folded().for_each(|now| other.get_or_insert_default().add(now));
         other
     }
 }

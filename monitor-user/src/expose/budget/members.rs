@@ -14,7 +14,7 @@ pub trait Totals: Clone + Default {
     /// Whether a counter is lower than `before`: these belong to another thing under the same name.
     fn went_back(&self, before: &Self) -> bool;
 
-    /// Takes the place of `before`, the counters of the same thing.
+    /// Takes the place of `before`, the counters under the same name.
     fn follow(&self, before: &mut Self) {
         before.clone_from(self);
     }
@@ -119,19 +119,14 @@ impl Totals for Class {
     }
 }
 
-impl Totals for Histogram {
-    fn add(&mut self, other: &Self) {
-        self.merge(other);
-    }
-
-    fn went_back(&self, before: &Self) -> bool {
-        let mut now = self.iter().peekable();
-        let lower = |(bucket, count): (usize, u64)| {
-            while now.next_if(|&(b, _)| b < bucket).is_some() {}
-            now.next_if(|&(b, _)| b == bucket).map_or(0, |(_, count)| count) < count
-        };
-        self.sum_ns() < before.sum_ns() || before.iter().any(lower)
-    }
+/// Whether a bucket or the sum is lower than `before`.
+pub fn lower(now: &Histogram, before: &Histogram) -> bool {
+    let mut now_buckets = now.iter().peekable();
+    let lower = |(bucket, count): (usize, u64)| {
+        while now_buckets.next_if(|&(b, _)| b < bucket).is_some() {}
+        now_buckets.next_if(|&(b, _)| b == bucket).map_or(0, |(_, count)| count) < count
+    };
+    now.sum_ns() < before.sum_ns() || before.iter().any(lower)
 }
 
 /// Adds counter by counter.

@@ -5,12 +5,13 @@
 //!
 //! The rules:
 //! - A scrape never has more than the limit; every bucket of a histogram is a series.
-//! - Totals are conserved: the sum over all series of a counter is the sum over everything that was ever seen. What
-//!   vanishes is added to `other`, so `other` jumps by a device's whole total when that device leaves.
-//! - Assignments stick, so that no counter goes down: what began in `other` stays there until the agent restarts or it
-//!   vanishes. Its share is free for another then.
-//! - Something that vanished and comes back is a new thing. Something whose counters went back without vanishing was
-//!   replaced: its series go on from where they were.
+//! - Totals are conserved: at any moment the series of a counter add up to what everything that is there has counted,
+//!   and what those had counted in `other` that left it.
+//! - The series of what vanishes end. What was in `other` leaves its totals there, so `other` never goes down.
+//! - Assignments stick, so that no counter goes down for want of room: what began in `other` stays there until the agent
+//!   restarts or it vanishes. Its share is free for another then.
+//! - Something that vanished and comes back is a new thing. Something whose counters went back was replaced: its own
+//!   series begin anew, which is a counter's reset.
 //! - Gauges without a meaningful sum (filesystems, disk infos) are left out beyond their share and counted.
 //!
 //! A part that is absent from a sample (the probe is off, /proc could not be read) says nothing: its members stay.
@@ -21,14 +22,16 @@ mod members;
 mod pair;
 mod pool;
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use crate::{
     host::{Diskstats, Filesystem, Host, Network},
     metric::{CpuView, ExpositionView, OTHER, View},
     sample::{Cpu, DeviceId},
-    status::Snapshot,
+    status::{Snapshot, Status},
 };
+
+pub use devices::expected as has_requests;
 
 use devices::Devices;
 use group::Group;
@@ -37,8 +40,9 @@ use pool::Shares;
 /// The least limit that leaves room for what belongs to the node as a whole and for `other`.
 pub const MIN_SERIES: usize = 1000;
 
-/// Series that belong to the node as a whole: no CPU, device, interface or mount in their labels.
-pub(super) const NODE_SERIES: usize = 256;
+/// The most series that belong to the node as a whole, without those of its probes and programs: no CPU, device, interface
+/// or mount in their labels.
+const NODE_SERIES: usize = 128;
 
 const CPU_SERIES: usize = 8;
 const NETWORK_SERIES: usize = 8;
@@ -78,21 +82,20 @@ impl Ledger {
         self.limit
     }
 
-    /// How many devices have series of their own, and how many of them histograms.
-    pub fn own_devices(&self) -> (usize, usize) {
+    /// How many devices have series of their own, how many of them a histogram of the request time, and how many all
+    /// histograms.
+    pub fn own_devices(&self) -> [usize; 3] {
         self.devices.own()
     }
 
     /// Takes up a snapshot. The first decides how the budget is shared, by what there is.
-    pub fn observe(&mut self, snapshot: &Snapshot) {
+    pub fn observe(&mut self, snapshot: &Arc<Snapshot>) {
         let (sample, host) = (&snapshot.sample, &snapshot.sample.host);
         let shares = self.shares.get_or_insert_with(|| Shares::plan(self.limit, snapshot));
         if let Some(sched) = &sample.sched {
             self.cpus.observe(sched.cpus.iter().map(|(&id, cpu)| (id, cpu)), &mut shares.cpus);
         }
-        if let Some(block) = &sample.block {
-            self.devices.observe(block, &host.disks, &mut shares.devices);
-        }
+        self.devices.observe(snapshot, &mut shares.devices);
         if !host.networks.is_empty() {
             let mut networks: Vec<_> = host.networks.iter().collect();
             networks.sort_by_key(|(_, n)| std::cmp::Reverse(n.receive_bytes.saturating_add(n.transmit_bytes)));
@@ -123,7 +126,7 @@ impl Ledger {
         View {
             snapshot,
             cpus: if snapshot.sample.sched.is_some() { self.cpu_views() } else { Vec::new() },
-            requests: if block.is_some() { self.devices.requests() } else { Vec::new() },
+            requests: self.devices.requests(snapshot),
             in_flight: block.map(|block| self.devices.in_flight(block)).unwrap_or_default(),
             networks: if host.networks.is_empty() { Vec::new() } else { named(&self.networks) },
             filesystems,
@@ -136,7 +139,7 @@ impl Ledger {
     fn cpu_views(&self) -> Vec<CpuView<'_>> {
         let own = self.cpus.own().map(|(id, cpu)| {
             let online = u64::from(cpu.online);
-            CpuView { label: id.to_string().into(), online, cpu }
+            CpuView { label: id.to_string().into(), online, cpu: Cow::Borrowed(cpu) }
         });
         let online = self.cpus.folded().filter(|cpu| cpu.online).count() as u64;
         let other = self.cpus.other().map(|cpu| CpuView { label: OTHER.into(), online, cpu: Cow::Owned(cpu) });
@@ -151,8 +154,14 @@ impl Ledger {
     }
 }
 
+/// As many as belong to the node as a whole.
+pub(super) fn node_series(status: &Status) -> usize {
+    const PROGRAM_SERIES: usize = 3;
+    NODE_SERIES + status.probes.len() + status.programs.len() * PROGRAM_SERIES
+}
+
 fn named<T: members::Totals>(group: &Group<String, T>) -> Vec<(&str, Cow<'_, T>)> {
-    let own = group.own().map(|(name, totals)| (name.as_str(), totals));
+    let own = group.own().map(|(name, totals)| (name.as_str(), Cow::Borrowed(totals)));
     own.chain(group.other().map(|totals| (OTHER, Cow::Owned(totals)))).collect()
 }
 

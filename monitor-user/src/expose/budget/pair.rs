@@ -1,4 +1,4 @@
-//! One block device and operation: its totals, and which of its figures have series of their own.
+//! One block device and operation: which of its figures have series of their own.
 
 use std::borrow::Cow;
 
@@ -11,73 +11,75 @@ use crate::{
 };
 
 use super::{
-    members::{Totals, add_all},
+    members::{Totals, lower},
     pool::Pool,
 };
 
 /// Requests, bytes and the times of the two stages.
 pub const CLASS_SERIES: usize = 4;
 /// Queue time, device time and total.
-pub const TIMES_SERIES: usize = 3 * HISTOGRAM_SERIES;
+pub const TIMES: usize = 3;
+/// Which of them is the total.
+const TOTAL: usize = 2;
 
-/// How much of a device and operation has series of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much of a device and operation has series of its own. Each has what those before it have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// Nothing.
     Folded,
     /// Counters without size, errors.
     Counters,
-    /// Histograms, counters by size, errors.
+    /// The histogram of the request time.
+    RequestTime,
+    /// The histograms of queue and device time, counters by size.
     Full,
 }
 
 impl Detail {
     /// Series taken at once. Those by size and by error come as they show.
-    pub fn series(self) -> usize {
+    pub const fn series(self) -> usize {
         match self {
             Self::Folded => 0,
             Self::Counters => CLASS_SERIES,
-            Self::Full => CLASS_SERIES + TIMES_SERIES,
+            Self::RequestTime => CLASS_SERIES + HISTOGRAM_SERIES,
+            Self::Full => CLASS_SERIES + TIMES * HISTOGRAM_SERIES,
         }
     }
+
+    /// Whether this one of the [`TIMES`] has a histogram.
+    fn has(self, time: usize) -> bool {
+        self == Self::Full || self == Self::RequestTime && time == TOTAL
+    }
 }
 
-/// The counters of a [`Requests`].
+/// Queue time, device time and total.
+pub fn times(r: &Requests) -> [&Histogram; TIMES] {
+    [&r.queue, &r.device_time, &r.total]
+}
+
+/// All sizes together.
+pub fn all_sizes(r: &Requests) -> Class {
+    let mut all = Class::default();
+    r.classes.iter().for_each(|class| all.add(class));
+    all
+}
+
+/// Whether a counter is lower than `before`: these are another device's.
+pub fn went_back(now: &Requests, before: &Requests) -> bool {
+    now.classes.iter().zip(&before.classes).any(|(now, before)| now.went_back(before))
+        || now.errors.iter().zip(&before.errors).any(|(now, before)| now < before)
+        || times(now).into_iter().zip(times(before)).any(|(now, before)| lower(now, before))
+}
+
+/// What is in `device="other"`, of one operation there.
 #[derive(Clone, Debug, Default)]
-pub struct PairTotals {
-    pub classes: [Class; SizeClass::COUNT],
-    pub errors: [u64; Error::COUNT],
-    pub times: [Histogram; 3],
-}
-
-impl From<&Requests> for PairTotals {
-    fn from(r: &Requests) -> Self {
-        let times = [r.queue.clone(), r.device_time.clone(), r.total.clone()];
-        Self { classes: r.classes, errors: r.errors, times }
-    }
-}
-
-impl Totals for PairTotals {
-    fn add(&mut self, other: &Self) {
-        self.classes.iter_mut().zip(&other.classes).for_each(|(sum, class)| sum.add(class));
-        add_all(&mut self.errors, &other.errors);
-        self.times.iter_mut().zip(&other.times).for_each(|(sum, times)| sum.merge(times));
-    }
-
-    fn went_back(&self, before: &Self) -> bool {
-        self.classes.iter().zip(&before.classes).any(|(now, before)| now.went_back(before))
-            || self.errors.iter().zip(&before.errors).any(|(now, before)| now < before)
-            || self.times.iter().zip(&before.times).any(|(now, before)| now.went_back(before))
-    }
-}
-
-impl PairTotals {
-    /// All sizes together.
-    pub fn all_sizes(&self) -> Class {
-        let mut all = Class::default();
-        self.classes.iter().for_each(|class| all.add(class));
-        all
-    }
+pub struct Folded {
+    /// Of all sizes.
+    pub class: Class,
+    /// Of all kinds.
+    pub errors: u64,
+    /// Queue time, device time and total.
+    pub times: [Histogram; TIMES],
 }
 
 /// A set of indices below 16, split in those with series of their own and those without. An index is put into one of
@@ -109,45 +111,28 @@ impl Split {
 /// One device and operation.
 #[derive(Debug)]
 pub struct Pair {
-    pub detail: Detail,
-    now: PairTotals,
-    /// Totals of the devices that had this number before.
-    before: Option<PairTotals>,
+    detail: Detail,
     classes: Split,
     errors: Split,
 }
 
 impl Pair {
-    /// With nothing in it. The series of `detail` are taken.
+    /// The series of `detail` are taken.
     pub fn new(detail: Detail) -> Self {
-        let (now, before) = (PairTotals::default(), None);
-        Self { detail, now, before, classes: Split::default(), errors: Split::default() }
+        Self { detail, classes: Split::default(), errors: Split::default() }
     }
 
-    /// Whether `now` belongs to another device; `None` if there is nothing of this operation any more.
-    pub fn went_back(&self, now: Option<&PairTotals>) -> bool {
-        now.map_or_else(|| PairTotals::default().went_back(&self.now), |now| now.went_back(&self.now))
-    }
-
-    /// From here on the counters are another device's.
-    pub fn restart(&mut self) {
-        let last = std::mem::take(&mut self.now);
-        self.before.get_or_insert_default().add(&last);
-    }
-
-    /// Takes up new totals, and series for what shows for the first time.
-    pub fn update(&mut self, now: PairTotals, pool: &mut Pool, reserve: usize) {
-        self.now = now;
-        if self.detail == Detail::Folded {
-            return;
+    /// Takes series for what shows for the first time: those by size if `reserve` are left, errors if there are any.
+    pub fn update(&mut self, r: &Requests, pool: &mut Pool, reserve: usize) {
+        if self.detail == Detail::Full {
+            for (i, _) in r.classes.iter().enumerate().filter(|(_, class)| **class != Class::default()) {
+                self.classes.settle(i, || pool.take_above(reserve, CLASS_SERIES));
+            }
         }
-        let full = self.detail == Detail::Full;
-        for (i, class) in self.now.classes.iter().enumerate().filter(|(_, class)| **class != Class::default()) {
-            debug_assert!(class.requests > 0 || class.bytes > 0 || class.timed > 0);
-            self.classes.settle(i, || full && pool.take_above(reserve, CLASS_SERIES));
-        }
-        for (i, _) in self.now.errors.iter().enumerate().filter(|(_, count)| **count > 0) {
-            self.errors.settle(i, || pool.take(1));
+        if self.detail != Detail::Folded {
+            for (i, _) in r.errors.iter().enumerate().filter(|(_, count)| **count > 0) {
+                self.errors.settle(i, || pool.take(1));
+            }
         }
     }
 
@@ -157,44 +142,53 @@ impl Pair {
         self.detail.series() + classes as usize * CLASS_SERIES + errors as usize
     }
 
-    /// Everything that was seen under this number.
-    pub fn totals(&self) -> Cow<'_, PairTotals> {
-        match &self.before {
-            None => Cow::Borrowed(&self.now),
-            Some(before) => {
-                let mut sum = before.clone();
-                sum.add(&self.now);
-                Cow::Owned(sum)
-            }
+    /// Whether it has series of its own at all.
+    pub fn is_own(&self) -> bool {
+        self.detail != Detail::Folded
+    }
+
+    /// Adds what has no series of its own.
+    pub fn fold(&self, r: &Requests, other: &mut Option<Folded>) {
+        let failed: u64 = (0..Error::COUNT).filter(|&i| !self.errors.is_own(i)).map(|i| r.errors[i]).sum();
+        if self.detail == Detail::Full && failed == 0 {
+            return;
+        }
+        let other = other.get_or_insert_default();
+        other.errors += failed;
+        if !self.is_own() {
+            other.class.add(&all_sizes(r));
+        }
+        for (i, time) in times(r).into_iter().enumerate().filter(|(i, _)| !self.detail.has(*i)) {
+            other.times[i].merge(time);
         }
     }
 
+    /// The histograms with series of their own.
+    pub fn times<'a>(&self, r: &'a Requests) -> [Option<Cow<'a, Histogram>>; TIMES] {
+        let mut all = times(r).map(Some);
+        (0..TIMES).filter(|&i| !self.detail.has(i)).for_each(|i| all[i] = None);
+        all.map(|time| time.map(Cow::Borrowed))
+    }
+
     /// The figures by size, what has no series of its own under `other`.
-    pub fn classes(&self, totals: &PairTotals) -> Vec<(&'static str, Class)> {
+    pub fn classes(&self, r: &Requests) -> Vec<(&'static str, Class)> {
         let (mut out, mut other) = (Vec::new(), Class::default());
-        for (i, (size, class)) in SizeClass::ALL.iter().zip(&totals.classes).enumerate() {
+        for (i, (size, class)) in SizeClass::ALL.iter().zip(&r.classes).enumerate() {
             if self.classes.is_own(i) {
                 out.push((size.name(), *class));
             } else {
                 other.add(class);
             }
         }
-        if self.detail == Detail::Counters || self.classes.folded != 0 {
+        if self.detail != Detail::Full || self.classes.folded != 0 {
             out.push((OTHER, other));
         }
         out
     }
 
-    /// The errors with series of their own; the others are added to `other`.
-    pub fn errors(&self, totals: &PairTotals, other: &mut [u64; Error::COUNT]) -> Vec<(&'static str, u64)> {
-        let mut out = Vec::new();
-        for (i, (error, &count)) in Error::ALL.iter().zip(&totals.errors).enumerate() {
-            if self.errors.is_own(i) {
-                out.push((error.name(), count));
-            } else {
-                other[i] += count;
-            }
-        }
-        out
+    /// The errors with series of their own.
+    pub fn errors(&self, r: &Requests) -> Vec<(&'static str, u64)> {
+        let all = Error::ALL.iter().zip(&r.errors).enumerate();
+        all.filter(|(i, _)| self.errors.is_own(*i)).map(|(_, (error, &count))| (error.name(), count)).collect()
     }
 }

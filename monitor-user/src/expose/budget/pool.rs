@@ -2,7 +2,7 @@
 
 use crate::status::Snapshot;
 
-use super::{CPU_SERIES, DISKSTATS_SERIES, FILESYSTEM_SERIES, NETWORK_SERIES, NODE_SERIES, devices};
+use super::{CPU_SERIES, DISKSTATS_SERIES, FILESYSTEM_SERIES, NETWORK_SERIES, devices, node_series};
 
 /// Series that are left.
 #[derive(Debug, Default)]
@@ -56,11 +56,11 @@ impl Shares {
     pub fn plan(limit: usize, snapshot: &Snapshot) -> Self {
         let (sample, host) = (&snapshot.sample, &snapshot.sample.host);
         let other = CPU_SERIES + NETWORK_SERIES + DISKSTATS_SERIES + devices::OTHER_SERIES;
-        let total = limit.saturating_sub(NODE_SERIES + other);
+        let total = limit.saturating_sub(node_series(&snapshot.status) + other);
         let seen = sample.sched.as_ref().map_or(0, |sched| sched.cpus.len());
         let cpus = seen.max(host.online_cpus.as_ref().map_or(0, Vec::len)) * CPU_SERIES;
         let bio_based = host.disks.values().filter(|disk| !disk.request_based).count();
-        let request_based = host.disks.len() - bio_based;
+        let request_based = host.disks.values().filter(|disk| devices::expected(disk)).count();
 
         // A share of each kind is its own; what it does not need is free for all others.
         let mut free = total;

@@ -1,49 +1,58 @@
-//! The landing page: what this is, how the node is, where to go. Without scripts and without anything from elsewhere.
+//! The landing page: how the node is now, because of whom, and where to go. Without scripts and without anything from
+//! elsewhere.
+//!
+//! In: a snapshot. Out: HTML, in which nothing from outside is markup.
 
-use std::fmt::{self, Display, Write as _};
+mod disks;
+mod markup;
 
+use std::fmt::{self, Write as _};
+
+use self::markup::{Text, or_dash};
+use super::routes::ADDRESSES;
 use crate::{
+    host::Host,
     status::{Snapshot, Status},
-    window::{Device, Window},
+    table::{Node, units},
+    window::{TaskUse, Tasks, Use, Window},
 };
 
-use super::routes::ADDRESSES;
-
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222;\
-background:#fff}h1{margin-bottom:0}h2{margin-top:1.6em;font-size:1.1em}table{border-collapse:collapse}td,th{padding:.2em \
-1em .2em 0;text-align:left;vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.off{color:\
-#a00}.big td{font-size:1.5em}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}a{color:#8bf}.off{\
-color:#f88}}";
+const STYLE: &str = include_str!("page/style.css");
+/// Tasks in each list.
+const TASKS: usize = 6;
 
 /// The page in HTML. `not_ready` says why the figures cannot be relied on.
 pub fn landing(snapshot: Option<&Snapshot>, not_ready: Option<&str>) -> String {
-    let mut out = String::with_capacity(8 * 1024);
+    let mut out = String::with_capacity(16 * 1024);
     // Writing into a string cannot fail.
     let _ = write(&mut out, snapshot, not_ready);
     out
 }
 
 fn write(out: &mut String, snapshot: Option<&Snapshot>, not_ready: Option<&str>) -> fmt::Result {
-    let host = snapshot.map(|snapshot| &snapshot.sample.host);
-    let name = host.and_then(|host| host.hostname.as_deref()).unwrap_or("this node");
+    let node = snapshot.map(|snapshot| Node::from(&snapshot.sample.host)).unwrap_or_default();
+    let name = if node.hostname.is_empty() { "this node" } else { &node.hostname };
     write!(
         out,
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <meta http-equiv=refresh content=10><title>kpulse: {0}</title><style>{STYLE}</style><h1>{0}</h1>\
-         <p>kpulse watches this node from inside its kernel: how long work waits for a CPU and for a disk.",
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width, \
+         initial-scale=1\"><meta http-equiv=refresh content=10><title>kpulse: {0}</title><style>{STYLE}</style>\
+         <h1>{0}</h1>",
         Text(name)
     )?;
+    if let Some(snapshot) = snapshot {
+        about(out, &node, &snapshot.status)?;
+    }
     if let Some(reason) = not_ready {
-        write!(out, "<p class=off>Not ready: {}.", Text(reason))?;
+        write!(out, "<p class=alarm>Not ready: {}.", Text(reason))?;
     }
     if let Some(snapshot) = snapshot {
-        if let Some(window) = &snapshot.window {
-            figures(out, window)?;
+        match &snapshot.window {
+            Some(window) => figures(out, window, &snapshot.sample.host)?,
+            None => out.push_str("<p class=dim>The first window ends with the second collection."),
         }
-        let kernel = host.and_then(|host| host.kernel.as_deref()).unwrap_or("unknown");
-        probes(out, &snapshot.status, kernel)?;
+        probes(out, &snapshot.status, &snapshot.sample.host)?;
     }
-    out.push_str("<h2>Addresses</h2><table>");
+    out.push_str("<h2>Addresses</h2><table class=fit>");
     for (address, what) in ADDRESSES {
         write!(out, "<tr><td><a href=\"{address}\">{address}</a><td>{what}")?;
     }
@@ -51,110 +60,126 @@ fn write(out: &mut String, snapshot: Option<&Snapshot>, not_ready: Option<&str>)
     Ok(())
 }
 
-fn figures(out: &mut String, window: &Window) -> fmt::Result {
+/// One line: what the node and the agent are.
+fn about(out: &mut String, node: &Node, status: &Status) -> fmt::Result {
+    write!(out, "<p class=dim>kpulse {}", Text(&status.version))?;
+    if !node.kernel.is_empty() {
+        write!(out, " · Linux {}", Text(&node.kernel))?;
+    }
+    if node.cpus > 0 {
+        write!(out, " · {} CPU{}", node.cpus, if node.cpus == 1 { "" } else { "s" })?;
+    }
+    match node.uptime_seconds {
+        Some(seconds) => write!(out, " · up {}", units::uptime(seconds)),
+        None => Ok(()),
+    }
+}
+
+fn figures(out: &mut String, window: &Window, host: &Host) -> fmt::Result {
+    let length = units::time(window.seconds);
     write!(
         out,
-        "<h2>The last {:.1} s</h2><table class=big><tr><th>CPU busy<th>wait for a CPU, p99<th>mean request time",
-        window.seconds
+        "<h2>Now <span class=dim>the {length} to {}</span></h2><dl class=tiles>",
+        units::utc(window.end_realtime_ns)
     )?;
+    let mut tile = |name: &str, value: String, more: String| {
+        write!(out, "<div><dt>{name}<dd>{value}<div class=small>{}</div></div>", Text(&more))
+    };
     let sched = window.sched.as_ref();
     let wait = sched.and_then(|sched| sched.wait);
-    let mean = window.block.as_ref().and_then(|block| block.mean_request_time);
+    let switches = sched.map(|sched| format!("{} switches/s", units::count(sched.switches_per_second)));
+    tile("CPU busy", or_dash(sched.and_then(|s| s.utilization), units::percent), switches.unwrap_or_default())?;
+    tile(
+        "wait for a CPU, p50",
+        or_dash(wait, |wait| units::time(wait.p50)),
+        or_dash(wait, |wait| format!("mean {}", units::time(wait.mean))),
+    )?;
+    tile(
+        "wait for a CPU, p99",
+        or_dash(wait, |wait| units::time(wait.p99)),
+        or_dash(wait, |wait| format!("max {}", units::time(wait.max))),
+    )?;
+    if let Some(block) = &window.block {
+        let rate: f64 = block.devices.iter().flat_map(|d| &d.operations).map(|o| o.requests_per_second).sum();
+        let more = format!("{} requests/s", units::count(rate));
+        tile("disk request, mean T", or_dash(block.mean_request_time, units::time), more)?;
+    }
+    if let Some(memory) = window.memory.filter(|memory| memory.total > 0) {
+        let more = format!("of {}", units::bytes(memory.total as f64));
+        tile("memory available", units::bytes(memory.available as f64), more)?;
+    }
+    if let Some([one, five, fifteen]) = window.load {
+        tile("load", format!("{one:.2}"), format!("{five:.2} and {fifteen:.2} over 5 and 15 min"))?;
+    }
+    out.push_str("</dl>");
+    if let Some(block) = &window.block {
+        disks::write(out, block, host)?;
+    }
+    window.tasks.as_ref().map_or(Ok(()), |tasks_now| tasks(out, tasks_now))
+}
+
+fn tasks(out: &mut String, tasks: &Tasks) -> fmt::Result {
+    let time = |ns: u64| units::time(ns as f64 / 1e9);
+    let bytes = |bytes: u64| units::bytes(bytes as f64);
+    write!(out, "<h2>Tasks <span class=dim>{} in all</span></h2><div class=columns>", tasks.count)?;
+    list(out, "CPU time", &tasks.by_cpu, &tasks.total, |used| used.cpu_ns, time)?;
+    list(out, "waited for a CPU", &tasks.by_wait, &tasks.total, |used| used.wait_ns, time)?;
+    list(out, "read and written", &tasks.by_bytes, &tasks.total, Use::bytes, bytes)?;
+    out.push_str("</div>");
+    Ok(())
+}
+
+fn list(
+    out: &mut String,
+    title: &str,
+    tasks: &[TaskUse],
+    total: &Use,
+    measure: fn(&Use) -> u64,
+    print: fn(u64) -> String,
+) -> fmt::Result {
     write!(
         out,
-        "<tr><td>{}<td>{}<td>{}</table>",
-        Or(sched.and_then(|sched| sched.utilization).map(Percent)),
-        Or(wait.map(|wait| Seconds(wait.p99))),
-        Or(mean.map(Seconds)),
+        "<div><h3>{title}</h3><table><tr><th>task<th class=n>pid<th class=n>{}<th class=n>share",
+        print(measure(total))
     )?;
-    let devices = window.block.iter().flat_map(|block| &block.devices);
-    let mut head = "<h2>Disks</h2><table><tr><th>disk<th>operation<th class=n>requests/s<th class=n>MB/s<th class=n>mean\
-                    <th class=n>queue p99<th class=n>device p99<th class=n>in flight";
-    for device in devices {
-        out.push_str(std::mem::take(&mut head));
-        rows(out, device)?;
-    }
-    if head.is_empty() {
-        out.push_str("</table>");
-    }
-    Ok(())
-}
-
-fn rows(out: &mut String, device: &Device) -> fmt::Result {
-    for operation in &device.operations {
+    for task in tasks.iter().take(TASKS) {
+        let (used, all) = (measure(&task.used), measure(total).max(1));
         write!(
             out,
-            "<tr><td>{}<td>{}<td class=n>{:.1}<td class=n>{:.2}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}",
-            Text(&device.name),
-            Text(&operation.operation),
-            operation.requests_per_second,
-            operation.bytes_per_second / 1e6,
-            Or(operation.mean_time.map(Seconds)),
-            Or(operation.queue.map(|times| Seconds(times.p99))),
-            Or(operation.device_time.map(|times| Seconds(times.p99))),
-            device.in_flight,
+            "<tr><td>{}<td class=\"n dim\">{}<td class=n>{}<td class=\"n dim\">{}",
+            Text(&task.comm),
+            task.pid,
+            print(used),
+            units::percent(used as f64 / all as f64)
         )?;
     }
+    if tasks.is_empty() {
+        out.push_str("<tr><td colspan=4 class=dim>nobody");
+    }
+    out.push_str("</table></div>");
     Ok(())
 }
 
-fn probes(out: &mut String, status: &Status, kernel: &str) -> fmt::Result {
-    write!(out, "<h2>Agent</h2><p>kpulse {} on Linux {}<table>", Text(&status.version), Text(kernel))?;
+fn probes(out: &mut String, status: &Status, host: &Host) -> fmt::Result {
+    out.push_str("<h2>Probes</h2><table class=fit>");
     for probe in &status.probes {
-        let (class, state) = if probe.on { ("on", "on") } else { ("off", "off") };
-        write!(out, "<tr><td>{}<td class={class}>{state}<td>{}", Text(&probe.name), Text(&probe.reason))?;
+        let (class, state) = if probe.on { ("good", "on") } else { ("bad", "off") };
+        let reason =
+            if probe.on && probe.reason.is_empty() { "measures everything it is made for" } else { &probe.reason };
+        write!(out, "<tr><td>{}<td class={class}>{state}<td>{}", Text(&probe.name), Text(reason))?;
+    }
+    for (part, reason) in &host.failures {
+        write!(out, "<tr><td>{}<td class=bad>unread<td>{}", Text(part), Text(reason))?;
     }
     out.push_str("</table>");
-    Ok(())
-}
-
-/// Text from outside, made harmless.
-struct Text<'a>(&'a str);
-
-impl Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            '\'' => f.write_str("&#39;"),
-            c => f.write_char(c),
-        })
-    }
-}
-
-/// A figure that may be absent.
-struct Or<T>(Option<T>);
-
-impl<T: Display> Display for Or<T> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match &self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("-"),
-        }
-    }
-}
-
-struct Percent(f64);
-
-impl Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{:.1} %", 100.0 * self.0)
-    }
-}
-
-/// Seconds in the unit that a person would choose.
-struct Seconds(f64);
-
-impl Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self.0 {
-            s if s < 1e-3 => write!(f, "{:.1} µs", s * 1e6),
-            s if s < 1.0 => write!(f, "{:.2} ms", s * 1e3),
-            s => write!(f, "{s:.2} s"),
-        }
-    }
+    let own = [
+        status.cpu_ns.map(|ns| format!("{} of CPU time so far", units::time(ns as f64 / 1e9))),
+        status.resident_bytes.map(|bytes| format!("{} resident", units::bytes(bytes as f64))),
+        status.map_bytes.map(|bytes| format!("{} of maps in the kernel", units::bytes(bytes as f64))),
+        status.collection_ns.map(|ns| format!("{} for the latest collection", units::time(ns as f64 / 1e9))),
+    ];
+    let own: Vec<String> = own.into_iter().flatten().collect();
+    write!(out, "<p class=dim>The agent itself: {}.", own.join(", "))
 }
 
 #[cfg(test)]
@@ -163,11 +188,13 @@ mod tests {
     use crate::expose::testing::{node, window};
 
     #[test]
-    fn the_page_shows_figures_probes_and_every_address() {
+    fn the_page_shows_figures_tasks_probes_and_every_address() {
         let mut snapshot = node(2, 1);
         snapshot.window = Some(window());
         let html = landing(Some(&snapshot), None);
-        for text in ["42.0 %", "3.50 ms", "120.0 µs", "sd0", "the field request.start_time_ns is missing"] {
+        let kernel = "Linux 6.18.0 · 2 CPUs · up 20m";
+        for text in [kernel, "42.0%", "3.50ms", "120µs", "sd0", "the field request.start_time_ns is missing", "stress"]
+        {
             assert!(html.contains(text), "{text} is missing in {html}");
         }
         ADDRESSES.iter().for_each(|(address, _)| assert!(html.contains(&format!("href=\"{address}\"")), "{address}"));
@@ -176,12 +203,29 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_becomes_markup() {
-        let mut snapshot = node(1, 0);
-        snapshot.sample.host.hostname = Some("<script>alert('x')</script>".into());
-        snapshot.status.probes[0].reason = "a & b < \"c\"".into();
-        let html = landing(Some(&snapshot), Some("<b>"));
-        assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
-        assert!(html.contains("a &amp; b &lt; &quot;c&quot;"));
+        const EVIL: &str = "<b>x\"'&";
+        let mut snapshot = node(1, 1);
+        let host = &mut snapshot.sample.host;
+        (host.hostname, host.kernel) = (Some(EVIL.into()), Some(EVIL.into()));
+        host.failures.insert(EVIL.into(), EVIL.into());
+        snapshot.status.version = EVIL.into();
+        snapshot.status.probes.iter_mut().for_each(|p| (p.name, p.reason) = (EVIL.into(), EVIL.into()));
+        let mut now = window();
+        let block = now.block.as_mut().unwrap();
+        for device in &mut block.devices {
+            device.name = EVIL.into();
+            device.operations[0].operation = EVIL.into();
+            device.operations[0].errors.insert(EVIL.into(), 1);
+        }
+        let tasks = now.tasks.as_mut().unwrap();
+        for list in [&mut tasks.by_cpu, &mut tasks.by_wait, &mut tasks.by_bytes] {
+            list[0].comm = EVIL.into();
+        }
+        snapshot.window = Some(now);
+        let html = landing(Some(&snapshot), Some(EVIL));
+        assert!(!html.contains("<b>") && !html.contains(EVIL), "{html}");
+        // Title and heading, kernel, version, reason, failure twice, probes' names and reasons, disk, operation, error, tasks.
+        assert_eq!(html.matches("&lt;b&gt;x&quot;&#39;&amp;").count(), 2 + 1 + 1 + 1 + 2 + 4 + 3 + 3);
     }
 
     #[test]

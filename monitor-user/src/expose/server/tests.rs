@@ -97,10 +97,13 @@ async fn each_address_answers_before_the_first_snapshot_and_after_it() {
     server.publish(Some(window()));
     server.until_ready().await;
     let metrics = server.get("/metrics").await;
-    assert!(metrics.contains("content-type: text/plain; version=0.0.4") && metrics.contains("kpulse_cpu_busy_seconds"));
+    assert!(
+        metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n")
+            && metrics.contains("kpulse_cpu_busy_seconds")
+    );
     let found: crate::window::Window = serde_json::from_str(body(&server.get("/api/v1/window").await)).unwrap();
     assert_eq!(found, window());
-    assert!(server.get("/").await.contains("42.0 %"));
+    assert!(server.get("/").await.contains("42.0%"));
     server.shut_down().await;
 }
 

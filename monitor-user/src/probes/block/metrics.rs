@@ -105,8 +105,8 @@ pub const METRICS: &[Metric] = &[
 
 fn histograms(view: &View, out: &mut Series, which: usize) {
     for r in &view.requests {
-        if let Some(times) = &r.times {
-            out.histogram(&[r.device, r.operation], &times[which]);
+        if let Some(times) = &r.times[which] {
+            out.histogram(&[r.device, r.operation], times);
         }
     }
 }

@@ -1,0 +1,52 @@
+//! The smallest client: one question on one connection.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
+
+use crate::wait::PATIENCE;
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// 200 and so on.
+    pub status: u16,
+    /// What follows the head, as long as the head says.
+    pub body: String,
+}
+
+/// Connects, with a deadline for each reading and writing.
+///
+/// # Errors
+///
+/// Whatever the system says.
+pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Asks for a path.
+///
+/// # Errors
+///
+/// Whatever the system says, or if the answer is not complete.
+pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
+    let mut stream = connect(address)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::other(format!("{path}: an answer that is not complete: {answer:.300}")))
+}
+
+fn parse(answer: &str) -> Option<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.strip_prefix("HTTP/1.1 ")?.split(' ').next()?.parse().ok()?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().ok())?
+    });
+    (length == Some(body.len())).then(|| Answer { status, body: body.into() })
+}
