@@ -18,15 +18,15 @@
 //! - [`diskstats`]: the kernel's own counters of a disk
 //! - [`block`]: the block probe, read beside the disks that exist
 
-pub mod block;
 pub mod agent;
+pub mod block;
 pub mod bpf_objects;
 pub mod clock;
 pub mod cpu;
 pub mod diskstats;
 pub mod exits;
-pub mod fio;
 pub mod exposition;
+pub mod fio;
 pub mod guard;
 pub mod http;
 pub mod load;
