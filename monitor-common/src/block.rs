@@ -153,6 +153,9 @@ pub struct Stats {
     pub total: [u32; BUCKETS],
 }
 
+/// How many entries of the statistics may begin in an interrupt that leaves the kernel no memory for them, in all.
+pub const RESERVE_ENTRIES: u32 = 32;
+
 /// Slots that share a place in the in-flight table.
 pub const WAYS: usize = 4;
 /// Places of the in-flight table, a power of two.

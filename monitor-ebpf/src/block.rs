@@ -20,7 +20,8 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use monitor_common::{
     block::{
-        Discard, Discards, Error, KERNEL_KEEPS_ISSUE_TIME, Key, Operation, SETS, Set, SizeClass, Slot, Stats, WAYS,
+        Discard, Discards, Error, KERNEL_KEEPS_ISSUE_TIME, Key, Operation, RESERVE_ENTRIES, SETS, Set, SizeClass, Slot,
+        Stats, WAYS,
     },
     events::{Event, Kind, UNKNOWN},
     histogram,
@@ -64,6 +65,11 @@ static SLOW_REQUEST_NS: u64 = u64::MAX;
 
 #[map(name = "BLOCK_STATS")]
 static STATS: HashMap<Key, Stats> = HashMap::with_max_entries(1, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+
+/// Takes the entries for which the kernel has no memory at this moment: it keeps a few pieces of this size ready on each
+/// CPU, from 6.1 on one at first, and gets more only when the interrupt under way is over. Preallocated, so this never waits.
+#[map(name = "BLOCK_RESERVE")]
+static RESERVE: HashMap<Key, Stats> = HashMap::with_max_entries(RESERVE_ENTRIES, 0);
 
 /// What a new entry of the statistics begins with: too large for the stack.
 #[map(name = "BLOCK_ZERO")]
@@ -287,7 +293,8 @@ unsafe fn report(
     emit(&event, kind);
 }
 
-/// Statistics of this CPU, made on first use.
+/// Statistics of this CPU, made on first use. One that had to begin in the reserve goes on in its proper place as soon as
+/// there is memory for it; user space adds the two.
 #[inline(always)]
 unsafe fn stats(device: u32, operation: Operation) -> Option<*mut Stats> {
     // SAFETY: a helper without arguments.
@@ -298,7 +305,13 @@ unsafe fn stats(device: u32, operation: Operation) -> Option<*mut Stats> {
     }
     let zero = ZERO.get(0)?;
     let _ = STATS.insert(key, zero, u64::from(aya_ebpf::bindings::BPF_NOEXIST));
-    STATS.get_ptr_mut(key)
+    if let Some(stats) = STATS.get_ptr_mut(key) {
+        return Some(stats);
+    }
+    if RESERVE.get_ptr_mut(key).is_none() {
+        let _ = RESERVE.insert(key, zero, u64::from(aya_ebpf::bindings::BPF_NOEXIST));
+    }
+    RESERVE.get_ptr_mut(key)
 }
 
 /// A number that stands for the request's address. The verifier forbids computing with an address, but the distance to

@@ -56,6 +56,8 @@ pub struct SchedMaps {
 pub struct BlockMaps {
     /// Statistics by device, operation and CPU.
     pub stats: Hash<block::Key, block::Stats>,
+    /// More of the same, to be added.
+    pub reserve: Hash<block::Key, block::Stats>,
     /// What is in flight.
     pub in_flight: Mapped<block::Set>,
     /// What was discarded.
@@ -243,6 +245,7 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
         let in_flight = take(&mut ebpf, "BLOCK_IN_FLIGHT")?;
         loaded.block = Some(BlockMaps {
             stats: Hash::new(take(&mut ebpf, "BLOCK_STATS")?),
+            reserve: Hash::new(take(&mut ebpf, "BLOCK_RESERVE")?),
             in_flight: Mapped::new(&in_flight, block::SETS as usize)
                 .map_err(|error| format!("map BLOCK_IN_FLIGHT: {error}"))?,
             discards: PerCpu::new(take(&mut ebpf, "BLOCK_DISCARDS")?, cpus),

@@ -4,7 +4,7 @@
 //! map really takes, `kernel/bpf/memalloc.c`.
 
 use monitor_common::{
-    block::{self, Operation, SETS},
+    block::{self, Operation, RESERVE_ENTRIES, SETS},
     events, sched,
 };
 
@@ -51,6 +51,8 @@ pub fn map_bytes(cpus: usize, devices: Devices) -> u64 {
     let total = per_cpu(size_of::<sched::Cpu>())
         + array(sched::DEPARTURES as usize * size_of::<u64>())
         + array(size_of::<block::Stats>())
+        + MAP
+        + (RESERVE_ENTRIES as usize + cpus) * (ELEMENT + size_of::<block::Key>() + size_of::<block::Stats>())
         + array(SETS as usize * size_of::<block::Set>() + PAGE)
         + per_cpu(size_of::<block::Discards>())
         + MAP

@@ -33,6 +33,6 @@ pub const PROBE: Probe = Probe {
         required("GENDISK_MAJOR", &["gendisk.major"]),
         required("GENDISK_FIRST_MINOR", &["gendisk.first_minor"]),
     ],
-    maps: &["BLOCK_STATS", "BLOCK_IN_FLIGHT"],
+    maps: &["BLOCK_STATS", "BLOCK_RESERVE", "BLOCK_IN_FLIGHT"],
     metrics: metrics::METRICS,
 };

@@ -129,9 +129,11 @@ impl Reader {
     /// Whatever the kernel says to the reading.
     pub fn read(&mut self, maps: &mut BlockMaps, disks: &BTreeMap<DeviceId, Disk>, now: u64) -> io::Result<Block> {
         self.pairs.values_mut().for_each(Pair::begin);
-        maps.stats.for_each(|key, stats| {
-            self.pairs.entry((device_id(key.device), key.operation)).or_default().add(key.cpu, stats);
-        })?;
+        for map in [&mut maps.reserve, &mut maps.stats] {
+            map.for_each(|key, stats| {
+                self.pairs.entry((device_id(key.device), key.operation)).or_default().add(key.cpu, stats);
+            })?;
+        }
         let mut discards = [0; Discard::COUNT];
         for cpu in maps.discards.read()? {
             discards.iter_mut().zip(cpu.0).for_each(|(sum, discarded)| *sum += discarded);
@@ -175,7 +177,9 @@ impl Reader {
         for operation in 0..Operation::COUNT as u8 {
             for cpu in self.pairs.remove(&(gone, operation)).map(|pair| pair.keys).into_iter().flatten() {
                 let device = gone.major << 20 | gone.minor;
-                maps.stats.remove(&Key { device, cpu, operation, padding: 0 })?;
+                let key = Key { device, cpu, operation, padding: 0 };
+                maps.stats.remove(&key)?;
+                maps.reserve.remove(&key)?;
             }
         }
         self.gone.remove(&gone);

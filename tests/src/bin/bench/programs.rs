@@ -11,7 +11,7 @@ use tests::reference::{Program, Reference, Runs};
 /// Programs that are attached until this is dropped.
 pub enum Attached {
     /// A probe of kpulse.
-    Kpulse(Loaded),
+    Kpulse(Box<Loaded>),
     /// Programs to compare it with.
     Reference(Reference, Vec<&'static str>),
 }
@@ -26,7 +26,7 @@ impl Attached {
         let loaded = load::load(&tests::probes::options(&[probe]));
         let (_, state) = loaded.states.iter().find(|(name, _)| *name == probe).context("no such probe")?;
         anyhow::ensure!(state.is_on(), "probe {probe}: {}", state.reason());
-        Ok(Self::Kpulse(loaded))
+        Ok(Self::Kpulse(Box::new(loaded)))
     }
 
     /// Loads reference programs and attaches them.
