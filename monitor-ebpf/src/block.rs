@@ -29,7 +29,7 @@ use monitor_common::{
 
 use crate::{
     events::emit,
-    kernel::{Kernel, has, offsets, read, setting},
+    kernel::{Kernel, forget, has, offsets, read, setting},
 };
 
 offsets! {
@@ -90,7 +90,7 @@ pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
         let number = number(request);
         let Some(slots) = slots(number) else { return 0 };
         let start = start(request);
-        let mut slot = own(slots, number);
+        let mut slot = own(slots, number, read(request, &REQUEST_START_TIME));
         let own = !slot.is_null();
         if !own {
             slot = free(slots, number);
@@ -125,7 +125,8 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
             discard(Discard::NoDisk);
             return 0;
         };
-        let operation = operation(read(request, &REQUEST_CMD_FLAGS));
+        let time: u64 = read(request, &REQUEST_START_TIME);
+        let operation = forget::<7>(operation(read(request, &REQUEST_CMD_FLAGS)) as u64, time) as u8;
         let Some(stats) = stats(device, operation) else {
             if discard(Discard::TableFull) == 1 {
                 warn!(&ctx, "no room for the statistics of device {}: its requests are in no figure", device);
@@ -134,7 +135,7 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         };
         let number = number(request);
         let Some(slots) = slots(number) else { return 0 };
-        let mut slot = own(slots, number);
+        let mut slot = own(slots, number, time);
         let start = start(request);
         if !slot.is_null() && (start != 0 && (*slot).start_ns != start || (*slot).start_ns == 0) {
             // Left from another life of the request, perhaps one whose end nobody saw.
@@ -142,10 +143,14 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
             slot = null_mut();
         }
         let bytes = if slot.is_null() { done } else { (*slot).bytes };
-        let class = addr_of_mut!((*stats).classes[SizeClass::of(bytes) as usize]);
+        let class = forget::<7>(SizeClass::of(bytes) as u64, time) as usize;
+        if class >= SizeClass::COUNT {
+            return 0;
+        }
+        let class = addr_of_mut!((*stats).classes[class]);
         (*class).bytes += u64::from(done);
         // The flush request itself carries the flag, too.
-        let in_sequence = operation as u8 != Operation::Flush as u8
+        let in_sequence = operation != Operation::Flush as u8
             && read::<u32>(request, &REQUEST_RQ_FLAGS) & setting(&FLUSH_SEQUENCE_FLAG) != 0;
         if in_sequence || done < read(request, &REQUEST_DATA_LEN) {
             return 0;
@@ -153,7 +158,7 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         (*class).requests += 1;
 
         let now = bpf_ktime_get_ns();
-        let times = times(request, slot, operation, bytes, now);
+        let times = times(request, slot, operation, start, bytes, now);
         if times.device != UNKNOWN {
             record(addr_of_mut!((*stats).device), addr_of_mut!((*stats).device_ns), times.device);
         }
@@ -167,9 +172,11 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
             (*class).device_ns += times.device;
         }
 
-        let error = error(status);
-        if let Some(error) = error {
-            (*stats).errors[error as usize] += 1;
+        let error = error(status).map(|error| forget::<15>(error as u64, time) as u8);
+        if let Some(error) = error
+            && usize::from(error) < Error::COUNT
+        {
+            (*stats).errors[usize::from(error)] += 1;
         }
         let longest = if times.total != UNKNOWN { times.total } else { times.device };
         let slow = longest != UNKNOWN && longest > setting(&SLOW_REQUEST_NS);
@@ -208,10 +215,9 @@ struct Times {
 }
 
 #[inline(always)]
-unsafe fn times(request: Kernel, slot: *mut Slot, operation: Operation, bytes: u32, now: u64) -> Times {
+unsafe fn times(request: Kernel, slot: *mut Slot, operation: u8, start: u64, bytes: u32, now: u64) -> Times {
     // SAFETY: `request` is a request, `slot` its slot in the map.
     unsafe {
-        let start = start(request);
         let kernels: u64 = if has(&REQUEST_IO_START_TIME) { read(request, &REQUEST_IO_START_TIME) } else { 0 };
         let kept = kernels != 0;
         let issue = match kept {
@@ -223,7 +229,7 @@ unsafe fn times(request: Kernel, slot: *mut Slot, operation: Operation, bytes: u
         };
         let mut times = Times { queue: UNKNOWN, device: UNKNOWN, total: UNKNOWN, kept };
         if issue == 0 {
-            if bytes == 0 && operation as u8 == Operation::Write as u8 {
+            if bytes == 0 && operation == Operation::Write as u8 {
                 // Its time is that of the flush it asked for, which is counted as a flush.
                 discard(Discard::NotIssued);
                 return times;
@@ -267,8 +273,8 @@ unsafe fn report(
     request: Kernel,
     slot: *mut Slot,
     device: u32,
-    operation: Operation,
-    error: Option<Error>,
+    operation: u8,
+    error: Option<u8>,
     times: &Times,
     bytes: u32,
     now: u64,
@@ -285,8 +291,8 @@ unsafe fn report(
         bytes,
         pid,
         kind: kind as u8,
-        operation: operation as u8,
-        error: error.map_or(0, |error| error as u8),
+        operation,
+        error: error.unwrap_or(0),
         padding: 0,
         comm: [0; 16],
     };
@@ -296,10 +302,10 @@ unsafe fn report(
 /// Statistics of this CPU, made on first use. One that had to begin in the reserve goes on in its proper place as soon as
 /// there is memory for it; user space adds the two.
 #[inline(always)]
-unsafe fn stats(device: u32, operation: Operation) -> Option<*mut Stats> {
+unsafe fn stats(device: u32, operation: u8) -> Option<*mut Stats> {
     // SAFETY: a helper without arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() } as u16;
-    let key = Key { device, cpu, operation: operation as u8, padding: 0 };
+    let key = Key { device, cpu, operation, padding: 0 };
     if let Some(stats) = STATS.get_ptr_mut(key) {
         return Some(stats);
     }
@@ -334,13 +340,12 @@ fn slots(request: u64) -> Option<*mut [Slot; WAYS]> {
 /// The request's own slot, in use or left from its last life; null if it has none. (An option would be more than a
 /// pointer, and the verifier refuses a copy of the part that is never set.)
 #[inline(always)]
-unsafe fn own(slots: *mut [Slot; WAYS], request: u64) -> *mut Slot {
+unsafe fn own(slots: *mut [Slot; WAYS], request: u64, time: u64) -> *mut Slot {
     // SAFETY: the place is in the map.
     unsafe {
         for way in 0..WAYS {
-            let slot = addr_of_mut!((*slots)[way]);
-            if read_volatile(&raw const (*slot).request) == request {
-                return slot;
+            if read_volatile(&raw const (*slots)[way].request) == request {
+                return addr_of_mut!((*slots)[forget::<{ WAYS as u64 - 1 }>(way as u64, time) as usize]);
             }
         }
     }

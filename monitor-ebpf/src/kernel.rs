@@ -45,6 +45,16 @@ pub unsafe fn read<T: Copy>(base: Kernel, offset: &'static u32) -> T {
     unsafe { read_volatile(base.add(setting(offset) as usize).cast()) }
 }
 
+/// `number`, of which the verifier knows from here on only that it is at most `MASK`, which is at most 15.
+///
+/// The verifier walks every way through a program, and takes two ways for one only where all it knows is the same. A number
+/// that each way knows exactly keeps them apart up to the end, and ways multiply: up to its limit of a million steps. `time`
+/// is any time in nanoseconds, so its highest bits are 0, but only whoever set the clock knows that.
+#[inline(always)]
+pub fn forget<const MASK: u64>(number: u64, time: u64) -> u64 {
+    (number ^ (time >> 60)) & MASK
+}
+
 /// Keeps the compiler from moving memory accesses across it. No instruction: LLVM has none for a fence on this target.
 #[inline(always)]
 pub fn compiler_barrier() {
