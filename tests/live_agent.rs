@@ -1,4 +1,5 @@
 //! The whole agent through its binary: what it serves, how it ends, and what it does with bad input.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what its tests share")]
 
 #[path = "live_agent/bad_input.rs"]
 mod bad_input;

@@ -157,6 +157,4 @@ fn desc(metric: &Metric) -> prometheus::Result<Desc> {
 }
 
 #[cfg(test)]
-mod cost;
-#[cfg(test)]
 mod tests;

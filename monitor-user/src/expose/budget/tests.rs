@@ -230,7 +230,7 @@ impl World {
         if let Some(&packets) = self.seen_networks.get(&name) {
             let mut thing = Truth::default();
             thing.network(&network(packets));
-            self.network_base.base(&thing, &self.scrape, &[&[name.clone()]]);
+            self.network_base.base(&thing, &self.scrape, &[std::slice::from_ref(&name)]);
         }
         self.networks.remove(&name);
     }
