@@ -1,6 +1,14 @@
 //! Where threads run, and what the kernel itself says each CPU did.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
 
 use crate::guard::Folder;
 
@@ -30,6 +38,42 @@ pub fn real_time() {
     // SAFETY: the call only reads the struct.
     let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
     assert_eq!(result, 0, "cannot become SCHED_FIFO: {}", io::Error::last_os_error());
+}
+
+/// Keeps every CPU from sleeping, until dropped, with work that anything else comes before: waking a sleeping CPU takes a
+/// guest tens of microseconds.
+pub struct Awake {
+    done: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Awake {
+    /// Begins.
+    #[expect(clippy::new_without_default, reason = "it starts threads")]
+    pub fn new() -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let spin = |cpu: u32| {
+            let done = Arc::clone(&done);
+            thread::spawn(move || {
+                pin(cpu as usize);
+                let least = libc::sched_param { sched_priority: 0 };
+                // SAFETY: reads the struct; concerns this thread alone. Refused or not, it only gives way less.
+                unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &least) };
+                while !done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        };
+        let threads = online().into_iter().map(spin).collect();
+        Self { done, threads }
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+    }
 }
 
 /// The numbers of the CPUs that are online.

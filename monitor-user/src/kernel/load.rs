@@ -219,6 +219,9 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
         loader.override_global(name, value, true);
     }
     loader.map_max_entries("BLOCK_STATS", memory::stats_entries(cpus, devices));
+    if devices == 0 {
+        loader.map_max_entries("BLOCK_RESERVE", 1);
+    }
     for probe in PROBES.iter().filter(|probe| !resolved.states[probe.name].is_on()) {
         for map in probe.maps {
             loader.map_max_entries(map, 1);
