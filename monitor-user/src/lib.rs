@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! The data goes one way, and a module uses only what stands above it here:
+//! The data goes one way, and a module uses only what stands above it here. One pair does not: [`kernel`] loads what
+//! [`probes`] declares, and the readers in [`probes`] read what [`kernel`] has loaded into the plain data of [`sample`].
 //!
 //! | module | what it is |
 //! |---|---|

@@ -123,9 +123,10 @@ const ATTEMPTS: usize = 12;
 
 /// Passes if `compare` finds the same on both sides once in [`ATTEMPTS`].
 ///
-/// A kernel may be built to run no program at all while some task of the machine's own is the current one (sandboxes hide
-/// their agents so), and then completions that interrupt this task pass unseen by any program and by no counter of it: some in 10,000 where such a task is idle, more where it is busy. What is
-/// wrong in kpulse is wrong every time.
+/// On some machines no program runs while certain tasks of the machine's own are current, and completions that interrupt
+/// them pass unseen by any program and by no counter of it: some in 10,000, more where such a task is busy. So a single
+/// comparison proves nothing there. The price: a loss in kpulse that is as rare would pass as well. What is there too much
+/// never has this cause; `compare` panics on it.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
 //! Metrics of filesystems and disks from /proc and /sys. What block requests say of a disk is in [`crate::probes::block`].
 
 use crate::{
-    host::{Class, DiskOperation, Diskstats, Space},
+    host::{DiskOperation, Diskstats, Space},
     metric::{Kind, Metric, Series, View, seconds},
 };
 
@@ -63,7 +63,7 @@ pub const METRICS: &[Metric] = &[
         collect: |view, out| {
             for disk in &view.disks {
                 let source = if disk.request_based { "requests" } else { "diskstats" };
-                out.value(&[&disk.name, class_name(disk.class), source], 1.0);
+                out.value(&[&disk.name, disk.class.name(), source], 1.0);
             }
         },
     },
@@ -105,15 +105,4 @@ fn diskstats(view: &View, out: &mut Series, field: fn(&DiskOperation) -> f64) {
 
 fn disk_operations(stats: &Diskstats) -> [(&'static str, &DiskOperation); 4] {
     [("read", &stats.read), ("write", &stats.write), ("discard", &stats.discard), ("flush", &stats.flush)]
-}
-
-fn class_name(class: Class) -> &'static str {
-    match class {
-        Class::Rotational => "rotational",
-        Class::Ssd => "ssd",
-        Class::Nvme => "nvme",
-        Class::Virtual => "virtual",
-        Class::Stacked => "stacked",
-        Class::Unknown => "unknown",
-    }
 }

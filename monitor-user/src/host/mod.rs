@@ -205,6 +205,20 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// The name that users see, the same as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rotational => "rotational",
+            Self::Ssd => "ssd",
+            Self::Nvme => "nvme",
+            Self::Virtual => "virtual",
+            Self::Stacked => "stacked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One whole disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {

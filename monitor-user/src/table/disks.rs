@@ -92,21 +92,10 @@ fn head(page: &mut Page, block: &Block) {
     page.add(names);
 }
 
-fn class(class: Class) -> &'static str {
-    match class {
-        Class::Rotational => "rotational",
-        Class::Ssd => "ssd",
-        Class::Nvme => "nvme",
-        Class::Virtual => "virtual",
-        Class::Stacked => "stacked",
-        Class::Unknown => "unknown",
-    }
-}
-
 fn print_device(page: &mut Page, device: &Device) {
     let mut line = page.line();
     line.push(Tone::Bold, &fit(&device.name, 32));
-    line.push(Tone::Dim, &format!("  {}", class(device.class)));
+    line.push(Tone::Dim, &format!("  {}", device.class.name()));
     if device.in_flight > 0 {
         let oldest = device.oldest.map(|age| format!(", oldest {}", units::time(age))).unwrap_or_default();
         let tone = Tone::of(device.oldest.unwrap_or(0.0), 0.5, 5.0);

@@ -12,7 +12,8 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_cpu_busy_seconds_total",
         kind: Kind::Counter,
-        help: "Time in tasks other than the idle task in seconds, measured from switch to switch.",
+        help: "Time in tasks other than the idle task in seconds, measured from switch to switch. What a hypervisor takes while a \
+               task runs is in it.",
         labels: &["cpu"],
         collect: |view, out| view.cpus.iter().for_each(|c| out.value(&[&c.label], seconds(c.cpu.busy_ns))),
     },
