@@ -17,6 +17,8 @@
 //! | [`agreement`] | whether the figures agree with those that the kernel itself counts |
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
 //! | [`status`] | the agent's own figures |
+//! | [`index`] | P: how a window's times compare with what they usually are |
+//! | [`evidence`], [`alert`] | why; and what somebody is told |
 //! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -26,14 +28,17 @@
 
 pub mod agent;
 pub mod agreement;
+pub mod alert;
 pub mod check;
 pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod device;
+pub mod evidence;
 pub mod expose;
 pub mod histogram;
 pub mod host;
+pub mod index;
 pub mod kernel;
 pub mod log;
 pub mod metric;

@@ -1,0 +1,152 @@
+//! P, the performance index: how the times of a window compare with what the same requests usually take.
+//!
+//! In: a [`crate::window::Window`] of each node. Out: an [`Index`] for each signal and mode. Pure: no I/O, and the time is
+//! an argument.
+
+use std::collections::BTreeMap;
+
+use monitor_common::indexed_enum;
+use serde::{Deserialize, Serialize};
+
+use crate::host::Class;
+
+indexed_enum! {
+    /// What is judged. Unlike seconds are never added, so each has an index of its own.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Signal {
+        /// Block requests, from start to completion.
+        Block = "block",
+        /// Waits for a CPU.
+        RunQueue = "run_queue",
+    }
+}
+
+indexed_enum! {
+    /// Where T_avg comes from.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Mode {
+        /// What the same mix of requests took until now, exponentially weighted. The default.
+        Trailing = "trailing",
+        /// A baseline that an operator has pinned.
+        Pinned = "pinned",
+        /// The median of the nodes' mean times in this window.
+        FleetMedian = "fleet-median",
+        /// The mean of all other nodes in this window.
+        LeaveOneOut = "leave-one-out",
+        /// All seconds over all requests of this window.
+        RequestWeighted = "request-weighted",
+        /// The mean of the nodes' mean times in this window, as the formula reads literally: P is 1 for every input. A
+        /// self-test.
+        InstantMean = "instant-mean",
+    }
+}
+
+/// Requests that are alike enough to be compared. Ordered, so that results have one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Stratum {
+    /// Of the device; [`Class::Unknown`] for waits.
+    pub class: Class,
+    /// The index of a [`monitor_common::block::Operation`]; 0 for waits.
+    pub operation: u8,
+    /// The index of a [`monitor_common::block::SizeClass`]; 0 for waits.
+    pub size: u8,
+}
+
+/// Where requests went and what they were.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Part {
+    /// The device's name; empty for waits.
+    pub device: String,
+    /// What they were.
+    pub stratum: Stratum,
+}
+
+/// Requests and the time they took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// How many.
+    pub requests: u64,
+    /// All their times in seconds.
+    pub seconds: f64,
+}
+
+/// What one node did in one window, by signal.
+pub type Observation = BTreeMap<Part, Load>;
+
+/// P of one signal in one mode over N nodes, with the parts that add up to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    /// What is judged.
+    pub signal: Signal,
+    /// Against what.
+    pub mode: Mode,
+    /// P and its factors; absent if no node has a verdict.
+    pub verdict: Option<Verdict>,
+    /// Each node that was heard in the window, by name.
+    pub nodes: Vec<NodeIndex>,
+}
+
+/// P = F * S over the nodes with a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// P, the mean of the nodes' r.
+    pub p: f64,
+    /// F, the median of the nodes' r: how far the whole fleet has shifted.
+    pub shift: f64,
+    /// S = P / F: how uneven it is.
+    pub unevenness: f64,
+    /// N, the nodes with a verdict.
+    pub nodes: u64,
+}
+
+/// One node's part in an index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeIndex {
+    /// Its name.
+    pub node: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Requests in the window.
+    pub requests: u64,
+    /// T, their mean time in seconds; absent without any.
+    pub mean_seconds: Option<f64>,
+    /// T_avg, what they usually take on average, in seconds; absent without a verdict.
+    pub expected_seconds: Option<f64>,
+    /// r = T / T_avg; absent without a verdict.
+    pub ratio: Option<f64>,
+    /// c = (r - 1) / N; absent without a verdict. Over all nodes they add up to P - 1.
+    pub contribution: Option<f64>,
+    /// What the contribution is made of, largest first; they add up to it.
+    pub parts: Vec<Contribution>,
+}
+
+/// Why a node has a verdict or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has a verdict.
+    Judged,
+    /// It did nothing in the window, and leaves N.
+    Idle,
+    /// It did too little in the window for a verdict.
+    TooFew,
+    /// Its reference is not known yet.
+    Learning,
+    /// The mode compares nodes, and there are too few of them.
+    NoPeers,
+}
+
+/// What one kind of request on one device adds to P - 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Which.
+    pub part: Part,
+    /// What it did.
+    pub load: Load,
+    /// What it would have taken at its reference, in seconds.
+    pub expected_seconds: f64,
+    /// Its share of the node's contribution.
+    pub contribution: f64,
+}
