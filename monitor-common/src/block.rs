@@ -111,6 +111,8 @@ pub struct Key {
 }
 
 /// Requests of one size class. A request counts when it is complete, its bytes as they complete.
+///
+/// One cache line: a completion writes to one class, and to no other sums.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Class {
@@ -118,12 +120,32 @@ pub struct Class {
     pub requests: u64,
     /// Bytes completed.
     pub bytes: u64,
-    /// Requests whose three times are known, and in the sums below.
+    /// Requests whose three times are known, and in the two sums that follow.
     pub timed: u64,
     /// Sum of the times from the request's start to its issue to the device, in nanoseconds.
     pub queue_ns: u64,
     /// Sum of the times from issue to completion, in nanoseconds.
     pub device_ns: u64,
+    /// Sum of the device times of requests of which nothing else is known, in nanoseconds.
+    pub lone_device_ns: u64,
+    /// Sum of the total times of requests of which nothing else is known, in nanoseconds.
+    pub lone_total_ns: u64,
+    /// Always 0.
+    pub padding: u64,
+}
+
+/// Requests by their times that lie in one bucket, see [`crate::histogram`].
+///
+/// Side by side, because the total is often in the bucket of the device time, or near it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// By the time from start to issue.
+    pub queue: u32,
+    /// By the time from issue to completion.
+    pub device: u32,
+    /// By the time from start to completion.
+    pub total: u32,
 }
 
 /// Statistics of one device and operation as one CPU completed them; written by that CPU alone.
@@ -131,26 +153,16 @@ pub struct Class {
 /// A time that is not known is in no histogram and no sum; `total` is `queue` plus `device` for every request of which both
 /// are known.
 ///
-/// The buckets are 32 bits wide, which halves the memory: they wrap, and a reader takes differences modulo 2^32.
+/// Buckets and errors are 32 bits wide, which halves the memory: they wrap, and a reader takes differences modulo 2^32.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
     /// By [`SizeClass`].
     pub classes: [Class; SizeClass::COUNT],
+    /// Requests by time.
+    pub buckets: [Bucket; BUCKETS],
     /// Failed requests by [`Error`].
-    pub errors: [u64; Error::COUNT],
-    /// Sum of the times in `queue`, in nanoseconds.
-    pub queue_ns: u64,
-    /// Sum of the times in `device`, in nanoseconds.
-    pub device_ns: u64,
-    /// Sum of the times in `total`, in nanoseconds.
-    pub total_ns: u64,
-    /// Requests by the time from start to issue, see [`crate::histogram`].
-    pub queue: [u32; BUCKETS],
-    /// Requests by the time from issue to completion.
-    pub device: [u32; BUCKETS],
-    /// Requests by the time from start to completion.
-    pub total: [u32; BUCKETS],
+    pub errors: [u32; Error::COUNT],
 }
 
 /// How many entries of the statistics may begin in an interrupt that leaves the kernel no memory for them, in all.
@@ -161,8 +173,8 @@ pub const WAYS: usize = 4;
 /// Places of the in-flight table, a power of two.
 pub const SETS: u32 = 1 << 11;
 
-/// A request that was issued.
-#[repr(C)]
+/// A request that was issued: one cache line.
+#[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     /// A number that stands for the request's address; 0 if the slot was never used.
@@ -180,6 +192,8 @@ pub struct Slot {
     pub pid: u32,
     /// [`KERNEL_KEEPS_ISSUE_TIME`].
     pub flags: u32,
+    /// Always 0.
+    pub padding: [u64; 3],
 }
 
 /// The kernel kept the issue time of this slot's last request itself, so the next one needs no reading of the clock.
@@ -210,11 +224,21 @@ mod user {
 mod tests {
     use super::*;
 
-    /// A value, its key and the kernel's own 56 bytes for an element of a hash map must fit in one 4 KiB block of the kernel's
-    /// allocator; a byte more would take 8 KiB.
+    /// The kernel's own part of an element of a hash map, in a block of its allocator.
+    const ELEMENT: usize = 56;
+
+    /// A value, its key and the kernel's own part must fit in one 4 KiB block of the kernel's allocator; a byte more would
+    /// take 8 KiB.
     #[test]
     fn an_element_fits_in_a_block_of_4_kib() {
-        assert!(size_of::<Stats>() + size_of::<Key>() + 56 <= 4096, "{}", size_of::<Stats>());
+        assert!(size_of::<Stats>() + size_of::<Key>() + ELEMENT <= 4096, "{}", size_of::<Stats>());
+    }
+
+    /// From 6.1 on, where the block begins with the allocator's own pointer.
+    #[test]
+    fn each_class_has_a_cache_line() {
+        assert_eq!((ELEMENT + size_of::<Key>() + core::mem::offset_of!(Stats, classes)) % 64, 0);
+        assert_eq!(size_of::<Class>(), 64);
     }
 
     #[test]

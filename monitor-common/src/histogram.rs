@@ -2,8 +2,8 @@
 //!
 //! Schema 3 has 8 buckets per power of two. With `j` an integer, a bucket holds the times `t` in seconds with
 //! `2^((j-1)/8) < t <= 2^(j/8)`: upper bounds are inclusive, as in the classic `le`. A power of two in seconds is not
-//! a whole number of nanoseconds, so the index comes from a table of the bounds rounded down to whole nanoseconds, which
-//! decides every whole number of nanoseconds exactly as the real bound does.
+//! a whole number of nanoseconds, so the index comes from the bounds rounded down to whole nanoseconds, which
+//! decide every whole number of nanoseconds exactly as the real bound does.
 //!
 //! | index | times |
 //! |---|---|
@@ -102,58 +102,67 @@ const fn bounds() -> [u64; BUCKETS] {
     out
 }
 
-/// Mantissa bits of the guess table: its cells are narrower than a bucket, so a cell touches two buckets at most.
+/// Bits behind the leading one that a guess looks at: cells are narrower than a bucket, so a cell touches two buckets at most.
 const MANTISSA_BITS: u32 = 4;
-const CELLS_PER_POWER: usize = 1 << MANTISSA_BITS;
-/// Enough for every u64, and a power of two, so that a mask is all the check that the verifier needs.
-const CELLS: usize = 1024;
+const CELLS: usize = 2 << MANTISSA_BITS;
 
-/// The bucket of the least time in each cell of the guess table.
-static FIRST_BUCKET: [u16; CELLS] = first_buckets();
+/// The bucket of each small number, which is the least of its cell. Bounds double every [`PER_POWER`] buckets and cells
+/// every power of two, so this holds for all larger numbers too, as many buckets further as they have doubled.
+static FIRST_BUCKET: [u8; CELLS] = first_buckets();
 
-/// [`BOUNDS`], with as many entries as a mask can reach.
-static LIMITS: [u64; LIMIT_COUNT] = limits();
-const LIMIT_COUNT: usize = BUCKETS.next_power_of_two();
+/// The first bounds in nanoseconds, with [`BOUND_BITS`] bits behind the point, rounded down: the others are these doubled.
+static FIRST_BOUNDS: [u64; PER_POWER] = first_bounds();
+const BOUND_BITS: u32 = 59;
 
-const fn first_buckets() -> [u16; CELLS] {
+const fn first_buckets() -> [u8; CELLS] {
     let bounds = bounds();
-    let mut out = [OVERFLOW as u16; CELLS];
-    let mut cell = 0;
-    let mut bucket = 0;
-    while cell < CELLS {
-        // The inverse of `cell`: small numbers are their own cells.
-        let shift = (cell / CELLS_PER_POWER).saturating_sub(1);
-        let least = ((cell - shift * CELLS_PER_POWER) as u128) << shift;
-        while least > bounds[bucket] as u128 && bucket < OVERFLOW {
-            bucket += 1;
+    let mut out = [0; CELLS];
+    let mut number = 0;
+    while number < CELLS {
+        while number as u64 > bounds[out[number] as usize] {
+            out[number] += 1;
         }
-        out[cell] = bucket as u16;
-        cell += 1;
+        number += 1;
     }
     out
 }
 
-const fn limits() -> [u64; LIMIT_COUNT] {
-    let bounds = bounds();
-    let mut out = [u64::MAX; LIMIT_COUNT];
+const fn first_bounds() -> [u64; PER_POWER] {
+    let mut out = [0; PER_POWER];
     let mut i = 0;
-    while i < BUCKETS {
-        out[i] = bounds[i];
+    while i < PER_POWER {
+        let scaled = ROOTS[i] * 1_000_000_000;
+        out[i] = (scaled >> (FRACTION_BITS as i32 - MIN_EXPONENT - BOUND_BITS as i32)) as u64;
         i += 1;
     }
     out
 }
 
+/// The entry of [`BOUNDS`], which is too large a table for a program that finds its caches cold. Below [`OVERFLOW`] only.
+#[inline(always)]
+fn bound(bucket: usize) -> u64 {
+    FIRST_BOUNDS[bucket % PER_POWER] >> ((BOUND_BITS as usize).wrapping_sub(bucket / PER_POWER) & 63)
+}
+
 /// The bucket of a time in nanoseconds, always below [`BUCKETS`].
 ///
-/// Without branches but for the last compare: the verifier follows both ways of each branch, and a program calls this
-/// three times.
+/// Three small tables and one branch, which hardly any time takes: a processor guesses wrong where times lie around a bound,
+/// and the verifier follows both ways.
 #[inline(always)]
 pub fn index(ns: u64) -> usize {
-    let shift = log2(ns | CELLS_PER_POWER as u64) - MANTISSA_BITS;
-    let cell = shift as usize * CELLS_PER_POWER + (ns >> shift) as usize;
-    let first = FIRST_BUCKET[cell & (CELLS - 1)] as usize;
-    first + (ns > LIMITS[first & (LIMIT_COUNT - 1)]) as usize
+    if ns > BOUNDS[OVERFLOW - 1] {
+        return OVERFLOW;
+    }
+    let shift = log2(ns | 1 << MANTISSA_BITS) - MANTISSA_BITS;
+    let first = shift as usize * PER_POWER + FIRST_BUCKET[(ns >> shift) as usize % CELLS] as usize;
+    // The sign of the difference: BPF knows a comparison as a branch only.
+    first + (bound(first).wrapping_sub(ns) >> 63) as usize
+}
+
+/// The bucket of a time that is in `bucket` or in a later one: often it is the same, and then this is one compare.
+#[inline(always)]
+pub fn index_from(bucket: usize, ns: u64) -> usize {
+    if bucket < OVERFLOW && ns <= bound(bucket) { bucket } else { index(ns) }
 }
 
 /// The position of the highest bit set, which BPF has no instruction for: fill all lower bits, and tell the 64 possible
@@ -218,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_of_the_guess_table_and_its_neighbours() {
+    fn every_cell_and_its_neighbours() {
         for power in 0..64 {
             for mantissa in 0..32u64 {
                 let ns = (1u64 << power) | (mantissa << power >> 5);
@@ -226,6 +235,13 @@ mod tests {
                     assert_defined(ns);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_short_table_gives_every_bound() {
+        for (bucket, expected) in BOUNDS.iter().enumerate().take(OVERFLOW) {
+            assert_eq!(bound(bucket), *expected, "bucket {bucket}");
         }
     }
 
@@ -248,6 +264,12 @@ mod tests {
         #[test]
         fn any_time(ns: u64) {
             assert_defined(ns);
+        }
+
+        #[test]
+        fn a_search_from_a_bucket_before_finds_the_same(a: u64, b: u64, shifts in (0u32..64, 0u32..64)) {
+            let (a, b) = (a >> shifts.0, b >> shifts.1);
+            prop_assert_eq!(index_from(index(a.min(b)), a.max(b)), index(a.max(b)));
         }
 
         /// Uniform numbers are nearly all enormous: this draws every magnitude alike.

@@ -20,8 +20,8 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use monitor_common::{
     block::{
-        Discard, Discards, Error, KERNEL_KEEPS_ISSUE_TIME, Key, Operation, RESERVE_ENTRIES, SETS, Set, SizeClass, Slot,
-        Stats, WAYS,
+        Bucket, Class, Discard, Discards, Error, KERNEL_KEEPS_ISSUE_TIME, Key, Operation, RESERVE_ENTRIES, SETS, Set,
+        SizeClass, Slot, Stats, WAYS,
     },
     events::{Event, Kind, UNKNOWN},
     histogram,
@@ -159,24 +159,13 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
 
         let now = bpf_ktime_get_ns();
         let times = times(request, slot, operation, start, bytes, now);
-        if times.device != UNKNOWN {
-            record(addr_of_mut!((*stats).device), addr_of_mut!((*stats).device_ns), times.device);
-        }
-        if times.total != UNKNOWN {
-            record(addr_of_mut!((*stats).total), addr_of_mut!((*stats).total_ns), times.total);
-        }
-        if times.queue != UNKNOWN {
-            record(addr_of_mut!((*stats).queue), addr_of_mut!((*stats).queue_ns), times.queue);
-            (*class).timed += 1;
-            (*class).queue_ns += times.queue;
-            (*class).device_ns += times.device;
-        }
+        count(stats, class, &times);
 
         let error = error(status).map(|error| forget::<15>(error as u64, time) as u8);
         if let Some(error) = error
             && usize::from(error) < Error::COUNT
         {
-            (*stats).errors[usize::from(error)] += 1;
+            (*stats).errors[usize::from(error)] = (*stats).errors[usize::from(error)].wrapping_add(1);
         }
         let longest = if times.total != UNKNOWN { times.total } else { times.device };
         let slow = longest != UNKNOWN && longest > setting(&SLOW_REQUEST_NS);
@@ -255,16 +244,55 @@ unsafe fn times(request: Kernel, slot: *mut Slot, operation: u8, start: u64, byt
     }
 }
 
+/// Counts the times that are known.
 #[inline(always)]
-unsafe fn record(buckets: *mut [u32; histogram::BUCKETS], sum: *mut u64, ns: u64) {
-    let bucket = histogram::index(ns);
-    if bucket < histogram::BUCKETS {
-        // SAFETY: this CPU's own value.
-        unsafe {
-            (*buckets)[bucket] = (*buckets)[bucket].wrapping_add(1);
-            *sum += ns;
+unsafe fn count(stats: *mut Stats, class: *mut Class, times: &Times) {
+    // SAFETY: this CPU's own value.
+    unsafe {
+        let mut least = 0;
+        if times.device != UNKNOWN {
+            least = histogram::index(times.device);
+            if let Some(bucket) = bucket(stats, least) {
+                (*bucket).device = (*bucket).device.wrapping_add(1);
+            }
+        }
+        if times.total != UNKNOWN
+            && let Some(bucket) = bucket(stats, histogram::index_from(least, times.total))
+        {
+            (*bucket).total = (*bucket).total.wrapping_add(1);
+        }
+        if times.queue != UNKNOWN {
+            (*class).timed += 1;
+            (*class).queue_ns += times.queue;
+            (*class).device_ns += times.device;
+            if let Some(bucket) = bucket(stats, histogram::index_from(0, times.queue)) {
+                (*bucket).queue = (*bucket).queue.wrapping_add(1);
+            }
+        } else {
+            alone(class, times);
         }
     }
+}
+
+/// Sums up a time of which the other is not known.
+#[cold]
+#[inline(never)]
+unsafe fn alone(class: *mut Class, times: &Times) {
+    // SAFETY: this CPU's own value.
+    unsafe {
+        if times.device != UNKNOWN {
+            (*class).lone_device_ns += times.device;
+        } else if times.total != UNKNOWN {
+            (*class).lone_total_ns += times.total;
+        }
+    }
+}
+
+/// The check is for the verifier.
+#[inline(always)]
+unsafe fn bucket(stats: *mut Stats, index: usize) -> Option<*mut Bucket> {
+    // SAFETY: this CPU's own value.
+    (index < histogram::BUCKETS).then(|| unsafe { addr_of_mut!((*stats).buckets[index]) })
 }
 
 #[inline(always)]
@@ -309,15 +337,23 @@ unsafe fn stats(device: u32, operation: u8) -> Option<*mut Stats> {
     if let Some(stats) = STATS.get_ptr_mut(key) {
         return Some(stats);
     }
-    let zero = ZERO.get(0)?;
+    let stats = begin(&key);
+    if stats.is_null() { None } else { Some(stats) }
+}
+
+/// Makes new statistics; null if there is no room.
+#[cold]
+#[inline(never)]
+fn begin(key: &Key) -> *mut Stats {
+    let Some(zero) = ZERO.get(0) else { return null_mut() };
     let _ = STATS.insert(key, zero, u64::from(aya_ebpf::bindings::BPF_NOEXIST));
     if let Some(stats) = STATS.get_ptr_mut(key) {
-        return Some(stats);
+        return stats;
     }
     if RESERVE.get_ptr_mut(key).is_none() {
         let _ = RESERVE.insert(key, zero, u64::from(aya_ebpf::bindings::BPF_NOEXIST));
     }
-    RESERVE.get_ptr_mut(key)
+    RESERVE.get_ptr_mut(key).unwrap_or(null_mut())
 }
 
 /// A number that stands for the request's address. The verifier forbids computing with an address, but the distance to
@@ -431,7 +467,8 @@ fn error(status: i32) -> Option<Error> {
 }
 
 /// Counts and gives the new count.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 fn discard(reason: Discard) -> u64 {
     match DISCARDS.get_ptr_mut(0) {
         // SAFETY: this CPU's own value.

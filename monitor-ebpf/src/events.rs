@@ -29,7 +29,8 @@ static COUNTS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(1, 0);
 
 /// Writes the record, unless this CPU has written too many in this second or the buffer is full. User space looks into the
 /// buffer at its own pace: nobody is woken here.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 pub fn emit(event: &Event, kind: Kind) {
     let Some(counts) = COUNTS.get_ptr_mut(0) else { return };
     // SAFETY: this CPU's own value.

@@ -1,7 +1,7 @@
 //! From the statistics of each device, operation and CPU to [`sample::Block`].
 //!
-//! The kernel's buckets are 32 bits wide and wrap; here they become 64 bits, by differences modulo 2^32. That is exact
-//! as long as less than 2^32 requests of one bucket complete between two readings.
+//! The kernel's buckets and counts of errors are 32 bits wide and wrap; here they become 64 bits, by differences modulo
+//! 2^32. That is exact as long as less than 2^32 requests of one bucket complete between two readings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,29 +36,30 @@ struct Pair {
     seen: bool,
     keys: BTreeSet<u16>,
     classes: [Class; SizeClass::COUNT],
-    errors: [u64; Error::COUNT],
-    sums: [u64; 3],
-    times: [Wide; 3],
+    errors: Wide<{ Error::COUNT }>,
+    queue: Wide<BUCKETS>,
+    device: Wide<BUCKETS>,
+    total: Wide<BUCKETS>,
 }
 
-/// Buckets that wrap, made wide.
-struct Wide {
+/// Counters that wrap, made wide.
+struct Wide<const N: usize> {
     /// This reading's sum over the CPUs, modulo 2^32.
-    now: Box<[u32; BUCKETS]>,
-    before: Box<[u32; BUCKETS]>,
-    total: Box<[u64; BUCKETS]>,
+    now: Box<[u32; N]>,
+    before: Box<[u32; N]>,
+    total: Box<[u64; N]>,
 }
 
-impl Default for Wide {
+impl<const N: usize> Default for Wide<N> {
     fn default() -> Self {
-        Self { now: Box::new([0; BUCKETS]), before: Box::new([0; BUCKETS]), total: Box::new([0; BUCKETS]) }
+        Self { now: Box::new([0; N]), before: Box::new([0; N]), total: Box::new([0; N]) }
     }
 }
 
-impl Wide {
-    fn add(&mut self, buckets: &[u32; BUCKETS]) {
-        for (sum, bucket) in self.now.iter_mut().zip(buckets) {
-            *sum = sum.wrapping_add(*bucket);
+impl<const N: usize> Wide<N> {
+    fn add<T>(&mut self, raw: &[T; N], count: impl Fn(&T) -> u32) {
+        for (sum, raw) in self.now.iter_mut().zip(raw) {
+            *sum = sum.wrapping_add(count(raw));
         }
     }
 
@@ -74,9 +75,8 @@ impl Pair {
     fn begin(&mut self) {
         self.seen = false;
         self.classes = Default::default();
-        self.errors = Default::default();
-        self.sums = Default::default();
-        self.times.iter_mut().for_each(|wide| wide.now.fill(0));
+        self.errors.now.fill(0);
+        [&mut self.queue, &mut self.device, &mut self.total].into_iter().for_each(|wide| wide.now.fill(0));
     }
 
     fn add(&mut self, cpu: u16, stats: &Stats) {
@@ -88,10 +88,18 @@ impl Pair {
             sum.timed += class.timed;
             sum.queue_ns += class.queue_ns;
             sum.device_ns += class.device_ns;
+            sum.lone_device_ns += class.lone_device_ns;
+            sum.lone_total_ns += class.lone_total_ns;
         }
-        self.errors.iter_mut().zip(&stats.errors).for_each(|(sum, errors)| *sum += errors);
-        self.sums.iter_mut().zip([stats.queue_ns, stats.device_ns, stats.total_ns]).for_each(|(sum, ns)| *sum += ns);
-        self.times.iter_mut().zip([&stats.queue, &stats.device, &stats.total]).for_each(|(wide, raw)| wide.add(raw));
+        self.errors.add(&stats.errors, |count| *count);
+        self.queue.add(&stats.buckets, |bucket| bucket.queue);
+        self.device.add(&stats.buckets, |bucket| bucket.device);
+        self.total.add(&stats.buckets, |bucket| bucket.total);
+    }
+
+    fn close(&mut self) {
+        self.errors.close();
+        [&mut self.queue, &mut self.device, &mut self.total].into_iter().for_each(Wide::close);
     }
 
     fn publish(&self, device: DeviceId, operation: u8) -> Requests {
@@ -102,16 +110,21 @@ impl Pair {
             queue_ns: class.queue_ns,
             device_ns: class.device_ns,
         };
-        let [queue, device_time, total] =
-            [0, 1, 2].map(|i: usize| Histogram::from_buckets(&self.times[i].total, self.sums[i]));
+        let sum = |ns: fn(&Class) -> u64| self.classes.iter().map(ns).sum();
         Requests {
             device,
             operation,
             classes: std::array::from_fn(|i| class(&self.classes[i])),
-            errors: self.errors,
-            queue,
-            device_time,
-            total,
+            errors: *self.errors.total,
+            queue: Histogram::from_buckets(&self.queue.total, sum(|class| class.queue_ns)),
+            device_time: Histogram::from_buckets(
+                &self.device.total,
+                sum(|class| class.device_ns + class.lone_device_ns),
+            ),
+            total: Histogram::from_buckets(
+                &self.total.total,
+                sum(|class| class.queue_ns + class.device_ns + class.lone_total_ns),
+            ),
         }
     }
 }
@@ -149,7 +162,7 @@ impl Reader {
             .iter_mut()
             .filter(|(_, pair)| pair.seen)
             .map(|((device, operation), pair)| {
-                pair.times.iter_mut().for_each(Wide::close);
+                pair.close();
                 pair.publish(*device, *operation)
             })
             .collect()
@@ -191,13 +204,14 @@ impl Reader {
 /// one whose device is gone, or has nothing in flight by the kernel's own count, is not believed.
 fn in_flight(sets: impl Iterator<Item = Set>, disks: &BTreeMap<DeviceId, Disk>, now: u64) -> Vec<InFlight> {
     let mut devices = BTreeMap::<DeviceId, InFlight>::new();
+    let may_have_any = |disk: &Disk| !disk.iostats || disk.stats.is_none_or(|stats| stats.in_flight > 0);
+    if !disks.is_empty() && !disks.values().any(may_have_any) {
+        // Nothing would be believed: leave the table where it is.
+        return Vec::new();
+    }
     for slot in sets.flat_map(|set| set.slots).filter(|slot| slot.request != 0 && slot.start_ns != 0) {
         let device = device_id(slot.device);
-        let believed = disks.is_empty()
-            || disks
-                .get(&device)
-                .is_some_and(|disk| !disk.iostats || disk.stats.is_none_or(|stats| stats.in_flight > 0));
-        if believed {
+        if disks.is_empty() || disks.get(&device).is_some_and(may_have_any) {
             let entry = devices.entry(device).or_insert(InFlight { device, requests: 0, oldest_ns: 0 });
             entry.requests += 1;
             entry.oldest_ns = entry.oldest_ns.max(now.saturating_sub(slot.start_ns));
@@ -217,9 +231,9 @@ mod tests {
     fn stats(count: u32) -> Stats {
         // SAFETY: integers only.
         let mut stats: Stats = unsafe { std::mem::zeroed() };
-        stats.queue[100] = count;
-        stats.device[101] = count;
-        stats.total[102] = count;
+        stats.buckets[100].queue = count;
+        stats.buckets[101].device = count;
+        stats.buckets[102].total = count;
         stats
     }
 
@@ -271,6 +285,7 @@ mod tests {
             bytes: 0,
             pid: 0,
             flags: 0,
+            padding: [0; 3],
         };
         let sets = [
             Set { slots: [slot(0, 700), slot(0, 400), slot(16, 100), slot(0, 0)] },
