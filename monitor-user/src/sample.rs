@@ -147,6 +147,9 @@ pub struct Task {
     pub cpu_ns: u64,
     /// Time spent waiting for a CPU in nanoseconds, a wait under way included.
     pub wait_ns: u64,
+    /// The wait under way in nanoseconds; 0 if the task runs or sleeps.
+    #[serde(default)]
+    pub waiting_ns: u64,
     /// Bytes read from block devices.
     pub read_bytes: u64,
     /// Bytes written, as the page cache took them.

@@ -29,6 +29,7 @@ fn publish(task: &Task, clock: Option<u64>) -> sample::Task {
         cgroup: task.cgroup,
         cpu_ns: task.cpu_ns,
         wait_ns: task.run_delay_ns + waiting,
+        waiting_ns: waiting,
         read_bytes: task.read_bytes,
         write_bytes: task.write_bytes,
         voluntary: task.voluntary,

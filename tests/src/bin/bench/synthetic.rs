@@ -101,6 +101,7 @@ fn task(pid: u32, seconds: u64) -> Task {
         cgroup: u64::from(pid % 40),
         cpu_ns: n * 1000,
         wait_ns: n * 100,
+        waiting_ns: 0,
         read_bytes: n,
         write_bytes: n * 2,
         voluntary: n,
