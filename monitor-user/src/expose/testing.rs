@@ -115,7 +115,7 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
         events: Some(Events { seen: [4, 5, 6], dropped: [1, 0, 0] }),
         host,
     };
-    Snapshot { sample, window: None, status: status() }
+    Snapshot { sample, window: None, status: status(), alerts: Vec::new() }
 }
 
 fn host() -> Host {

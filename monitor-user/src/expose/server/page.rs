@@ -3,12 +3,17 @@
 //!
 //! In: a snapshot. Out: HTML, in which nothing from outside is markup.
 
+mod alert;
+mod alert_culprits;
+mod alert_evidence;
+mod alerts;
 mod disks;
 mod markup;
 
 use std::fmt::{self, Write as _};
 
 use self::markup::{Text, or_dash};
+pub use self::{alert::alert_page, alerts::alerts_page};
 use super::routes::ADDRESSES;
 use crate::{
     host::Host,
@@ -46,6 +51,7 @@ fn write(out: &mut String, snapshot: Option<&Snapshot>, not_ready: Option<&str>)
         write!(out, "<p class=alarm>Not ready: {}.", Text(reason))?;
     }
     if let Some(snapshot) = snapshot {
+        alerts::line(out, &snapshot.alerts)?;
         match &snapshot.window {
             Some(window) => figures(out, window, &snapshot.sample.host)?,
             None => out.push_str("<p class=dim>The first window ends with the second collection."),
