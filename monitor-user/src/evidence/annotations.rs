@@ -190,7 +190,7 @@ impl Evidence {
         print: fn(u64) -> String,
     ) -> Option<String> {
         let ranking = ranking(self.culprits.as_ref()?);
-        let first = ranking.cgroups.first()?;
+        let Some(first) = ranking.cgroups.first() else { return self.kernel_alone(ranking, did) };
         let part = |amount: u64| units::percent(amount as f64 / ranking.total.max(1) as f64);
         let (task, amount) = leader(ranking, &first.path).unzip();
         let amount_of_task = amount.map(part);
@@ -202,10 +202,20 @@ impl Evidence {
             (Some(task), Some(share)) => format!("{} {all}, its {task} {share}", tail(&first.path)),
             _ => format!("{} {all}", tail(&first.path)),
         };
+        if ranking.kernel > first.amount {
+            out += &format!("; threads of the kernel {}", part(ranking.kernel));
+        }
         if ranking.ended > first.amount {
             out += &format!("; tasks that ended {}", part(ranking.ended));
         }
         Some(out)
+    }
+
+    /// Where nobody else moved anything, as on a file server of the kernel.
+    fn kernel_alone(&self, ranking: &Ranking, did: &str) -> Option<String> {
+        let moved = self.culprits.as_ref()?.kernel_bytes;
+        let alone = ranking.total == 0 && did == "moved" && moved > 0;
+        alone.then(|| format!("threads of the kernel moved all the bytes ({})", bytes(moved)))
     }
 
     fn before_after_cpu(&self) -> Option<String> {

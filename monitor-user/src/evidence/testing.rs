@@ -156,9 +156,20 @@ pub fn samples() -> [Sample; 3] {
 
 /// The minute before, and the minute itself.
 pub fn windows() -> (Window, Window) {
-    let [first, second, third] = samples();
+    windows_with(|_| {})
+}
+
+/// The same with other tasks in the minute itself.
+pub fn windows_with(change: impl FnOnce(&mut Vec<Task>)) -> (Window, Window) {
+    let [first, second, mut third] = samples();
+    change(third.tasks.get_or_insert_default());
     let options = Options::default();
     (derive(&first, &second, &options).unwrap(), derive(&second, &third, &options).unwrap())
+}
+
+/// A thread of the kernel that wrote so many MiB.
+pub fn kernel_thread(pid: u32, mib: u64) -> Task {
+    Task { kernel: true, ..task(pid, "kworker/u8:2", 1, 0, 0, mib) }
 }
 
 /// An index over nodes, each with its name, its window, and how long its requests usually take.

@@ -65,11 +65,15 @@ proptest! {
         for ranking in [&culprits.cpu_ns, &culprits.wait_ns, &culprits.bytes] {
             let groups: u64 = ranking.cgroups.iter().map(|group| group.amount).sum();
             let tasks: u64 = ranking.tasks.iter().map(|task| task.amount).sum();
-            prop_assert_eq!(groups + ranking.cgroups_other + ranking.ended, ranking.total);
+            prop_assert_eq!(groups + ranking.cgroups_other + ranking.kernel + ranking.ended, ranking.total);
+            for rows in [ranking.by_cgroup(), ranking.by_task(1), ranking.by_task(9)] {
+                prop_assert_eq!(rows.iter().map(|row| row.1).sum::<u64>(), ranking.total);
+            }
             prop_assert_eq!(tasks + ranking.tasks_other + ranking.ended, ranking.total);
         }
-        let busy: u64 = window.tasks.unwrap().cpu_ns();
-        prop_assert_eq!(culprits.cpu_ns.total, busy);
+        let tasks = window.tasks.unwrap();
+        prop_assert_eq!(culprits.cpu_ns.total, tasks.cpu_ns());
+        prop_assert_eq!(culprits.bytes.total + culprits.kernel_bytes, tasks.total.bytes());
     }
 
     #[test]
@@ -124,6 +128,22 @@ fn a_bad_night_is_explained() {
     }
     let bytes = &evidence.culprits.as_ref().unwrap().bytes;
     assert_eq!((&bytes.cgroups[0].path[..], &bytes.tasks[0].name[..]), (BACKUP, "fio"));
+}
+
+#[test]
+fn a_loop_device_does_not_halve_the_culprits_share() {
+    let night = windows();
+    let again = windows_with(|task| task.extend([kernel_thread(900, 800), kernel_thread(901, 300)]));
+    let bytes = |window: &Window| gather(None, window, &[], &subject("block", &[])).culprits.unwrap();
+    let (without, with) = (bytes(&night.1), bytes(&again.1));
+    assert_eq!(with.bytes, without.bytes);
+    assert_eq!((without.kernel_bytes, with.kernel_bytes), (0, 1_100 << 20));
+
+    // The kernel's own file server: nobody else moves anything.
+    let (_, alone) = windows_with(|tasks| *tasks = vec![kernel_thread(900, 800)]);
+    let subject = subject("block", &[]);
+    let found = gather(None, &alone, &[], &subject).annotations(&subject);
+    assert_eq!(found["culprit"], "threads of the kernel moved all the bytes (800MiB)");
 }
 
 #[test]

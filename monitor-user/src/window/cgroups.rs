@@ -1,7 +1,8 @@
 //! What each cgroup's tasks used in a window: the first cgroups by each measure.
 //!
 //! In: what every task used. Out: [`Cgroups`]. A cgroup counts the tasks that were in it at the window's end, not those of
-//! the cgroups below it, so the shares of all cgroups add up.
+//! the cgroups below it, so the shares of all cgroups add up. Threads of the kernel are in the root cgroup for want of a
+//! better place; they are no group's here, and have a sum of their own.
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -15,6 +16,9 @@ use crate::{host::Host, sample::Task};
 pub struct Cgroups {
     /// Cgroups whose tasks used anything in the window, those that are not named here included.
     pub active: u64,
+    /// What threads of the kernel used, in no cgroup's figures. With those of all cgroups it adds up to the tasks' total.
+    #[serde(default)]
+    pub kernel: Use,
     /// The most CPU time.
     pub by_cpu: Vec<CgroupUse>,
     /// The most waiting for a CPU.
@@ -39,10 +43,11 @@ pub struct CgroupUse {
 
 /// The sum over its tasks for each cgroup that used anything.
 pub(super) fn derive(used: &[(&Task, Use)], host: &Host, options: &Options) -> Cgroups {
-    let sums = sums(used);
+    let (sums, kernel) = sums(used);
     let top = |measure: fn(&Use) -> u64| top(&sums, measure, host, options.top_tasks);
     Cgroups {
         active: sums.len() as u64,
+        kernel,
         by_cpu: top(|used| used.cpu_ns),
         by_wait: top(|used| used.wait_ns),
         by_bytes: top(Use::bytes),
@@ -55,12 +60,18 @@ struct Sum {
     used: Use,
 }
 
-fn sums(used: &[(&Task, Use)]) -> Vec<Sum> {
+/// By cgroup, and that of the kernel's threads.
+fn sums(used: &[(&Task, Use)]) -> (Vec<Sum>, Use) {
     let mut sums = Vec::<Sum>::new();
     let mut places = HashMap::<u64, usize>::new();
+    let mut kernel = Use::default();
     let mut latest = None;
     // Most tasks of a large machine did nothing in the window, and the threads of a process follow each other.
     for (task, used) in used.iter().filter(|(_, used)| *used != Use::default()) {
+        if task.kernel {
+            kernel.add(used);
+            continue;
+        }
         let place = match latest {
             Some((cgroup, place)) if cgroup == task.cgroup => place,
             _ => *places.entry(task.cgroup).or_insert_with(|| {
@@ -72,7 +83,7 @@ fn sums(used: &[(&Task, Use)]) -> Vec<Sum> {
         sums[place].tasks += 1;
         sums[place].used.add(used);
     }
-    sums
+    (sums, kernel)
 }
 
 /// The first by a measure; equals by number.

@@ -65,6 +65,9 @@ pub struct TaskUse {
     pub comm: String,
     /// The inode number of its cgroup's directory; 0 if unknown.
     pub cgroup: u64,
+    /// Whether it is a thread of the kernel.
+    #[serde(default)]
+    pub kernel: bool,
     /// The path of its cgroup; absent if it is not known, or not yet.
     #[serde(default)]
     pub path: Option<String>,
@@ -127,6 +130,7 @@ pub(super) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: 
                 tgid: task.tgid,
                 comm: task.comm.clone(),
                 cgroup: task.cgroup,
+                kernel: task.kernel,
                 path: later.host.cgroups.get(&task.cgroup).cloned(),
                 used,
             })

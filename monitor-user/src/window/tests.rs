@@ -115,12 +115,12 @@ proptest! {
     #[test]
     fn what_each_cgroup_used_adds_up_to_the_total_too(s in series(2)) {
         let tasks = derive(&s[0], &s[1], &ALL).unwrap().tasks.unwrap();
-        let Cgroups { by_cpu, by_wait, by_bytes, .. } = &tasks.cgroups;
-        prop_assert_eq!(by_cpu.iter().map(|c| c.used.cpu_ns).sum::<u64>(), tasks.total.cpu_ns);
-        prop_assert_eq!(by_wait.iter().map(|c| c.used.wait_ns).sum::<u64>(), tasks.total.wait_ns);
-        prop_assert_eq!(by_bytes.iter().map(|c| c.used.bytes()).sum::<u64>(), tasks.total.bytes());
+        let Cgroups { by_cpu, by_wait, by_bytes, kernel, .. } = &tasks.cgroups;
+        prop_assert_eq!(by_cpu.iter().map(|c| c.used.cpu_ns).sum::<u64>() + kernel.cpu_ns, tasks.total.cpu_ns);
+        prop_assert_eq!(by_wait.iter().map(|c| c.used.wait_ns).sum::<u64>() + kernel.wait_ns, tasks.total.wait_ns);
+        prop_assert_eq!(by_bytes.iter().map(|c| c.used.bytes()).sum::<u64>() + kernel.bytes(), tasks.total.bytes());
         for cgroup in by_cpu {
-            let of = tasks.by_cpu.iter().filter(|task| task.cgroup == cgroup.cgroup);
+            let of = tasks.by_cpu.iter().filter(|task| task.cgroup == cgroup.cgroup && !task.kernel);
             prop_assert_eq!(of.map(|task| task.used.cpu_ns).sum::<u64>(), cgroup.used.cpu_ns);
         }
     }

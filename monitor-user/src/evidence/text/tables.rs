@@ -175,27 +175,15 @@ fn ranked(page: &mut Page, name: &str, ranking: &Ranking, print: fn(u64) -> Stri
     let mut line = section(page, name);
     put(page, &mut line, &[(Tone::Bold, &print(ranking.total)), (Tone::Dim, " by cgroup")]);
     page.add(line);
-    let groups = ranking.cgroups.iter().map(|group| (group.path.clone(), group.amount));
-    list(page, groups.collect(), ("other cgroups", ranking.cgroups_other), ranking, print);
+    list(page, &ranking.by_cgroup(), print);
     let mut line = indented(page);
     line.push(Tone::Dim, "by task");
     page.add(line);
-    let named = ranking.tasks.iter().take(TASKS).map(|task| (format!("{} ({})", task.name, task.pid), task.amount));
-    let rest = ranking.tasks.iter().skip(TASKS).map(|task| task.amount).fold(0, u64::saturating_add);
-    list(page, named.collect(), ("other tasks", ranking.tasks_other.saturating_add(rest)), ranking, print);
+    list(page, &ranking.by_task(TASKS), print);
 }
 
 /// Rows that add up to the total, in amounts and in shares.
-fn list(
-    page: &mut Page,
-    mut rows: Vec<(String, u64)>,
-    (other, rest): (&str, u64),
-    ranking: &Ranking,
-    print: fn(u64) -> String,
-) {
-    rows.extend(
-        [(other.to_owned(), rest), ("tasks that ended".to_owned(), ranking.ended)].into_iter().filter(|r| r.1 > 0),
-    );
+fn list(page: &mut Page, rows: &[(String, u64)], print: fn(u64) -> String) {
     let amounts: Vec<f64> = rows.iter().map(|row| row.1 as f64).collect();
     for ((name, amount), share) in rows.iter().zip(exact::per_mille(&amounts)) {
         let columns = 2 * FIGURE + 2 + BAR;

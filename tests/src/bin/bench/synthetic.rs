@@ -99,6 +99,7 @@ fn task(pid: u32, seconds: u64) -> Task {
         comm: format!("worker-{}", pid % 50),
         start_ns: 1,
         cgroup: u64::from(pid % 40),
+        kernel: false,
         cpu_ns: n * 1000,
         wait_ns: n * 100,
         waiting_ns: 0,

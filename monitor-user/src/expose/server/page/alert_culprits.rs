@@ -22,31 +22,23 @@ pub(super) fn write(out: &mut String, culprits: &Culprits, focus: Focus) -> fmt:
     out.push_str("<h3>Who</h3><div class=columns>");
     order.into_iter().try_for_each(|(title, ranking, print)| self::ranking(out, title, ranking, print))?;
     out.push_str("</div>");
+    if culprits.kernel_bytes > 0 {
+        let moved = bytes(culprits.kernel_bytes);
+        write!(out, "<p class=dim>Threads of the kernel moved {moved} beside that, mostly the same bytes once more.")?;
+    }
     Ok(())
 }
 
 fn ranking(out: &mut String, title: &str, ranking: &Ranking, print: fn(u64) -> String) -> fmt::Result {
-    let groups = ranking.cgroups.iter().map(|group| (group.path.clone(), group.amount)).collect();
-    let tasks = ranking.tasks.iter().map(|task| (format!("{} ({})", task.name, task.pid), task.amount)).collect();
     out.push_str("<div>");
-    list(out, &format!("cgroups that {title}"), groups, ("other cgroups", ranking.cgroups_other), ranking, print)?;
-    list(out, &format!("tasks that {title}"), tasks, ("other tasks", ranking.tasks_other), ranking, print)?;
+    list(out, &format!("cgroups that {title}"), ranking.total, &ranking.by_cgroup(), print)?;
+    list(out, &format!("tasks that {title}"), ranking.total, &ranking.by_task(usize::MAX), print)?;
     out.push_str("</div>");
     Ok(())
 }
 
-fn list(
-    out: &mut String,
-    title: &str,
-    mut rows: Vec<(String, u64)>,
-    (other, rest): (&str, u64),
-    ranking: &Ranking,
-    print: fn(u64) -> String,
-) -> fmt::Result {
-    rows.extend(
-        [(other.to_owned(), rest), ("tasks that ended".into(), ranking.ended)].into_iter().filter(|row| row.1 > 0),
-    );
-    write!(out, "<table><tr><th class=long>{title}<th class=n>{}<th class=n>share", print(ranking.total))?;
+fn list(out: &mut String, title: &str, total: u64, rows: &[(String, u64)], print: fn(u64) -> String) -> fmt::Result {
+    write!(out, "<table><tr><th class=long>{title}<th class=n>{}<th class=n>share", print(total))?;
     let amounts: Vec<f64> = rows.iter().map(|row| row.1 as f64).collect();
     for ((name, amount), share) in rows.iter().zip(exact::per_mille(&amounts)) {
         write!(
