@@ -28,7 +28,14 @@ pub struct Task {
     pub voluntary: u64,
     /// Involuntary context switches.
     pub involuntary: u64,
+    /// The kernel's flags, such as [`KERNEL_THREAD`]; 0 if unknown.
+    pub flags: u32,
+    /// Always 0.
+    pub padding: u32,
 }
+
+/// The flag of a task that is a thread of the kernel. Source: `PF_KTHREAD` in `include/linux/sched.h`.
+pub const KERNEL_THREAD: u32 = 0x0020_0000;
 
 #[cfg(feature = "user")]
 // SAFETY: repr(C), made of integers without padding, valid for every bit pattern.

@@ -11,6 +11,7 @@ use crate::{
 };
 
 offsets! {
+    TASK_FLAGS,
     TASK_START_TIME,
     TASK_CGROUPS,
     CSS_SET_DFL_CGRP,
@@ -55,6 +56,8 @@ fn tasks(ctx: *const Context) -> i32 {
             write_bytes: optional(task, &TASK_WRITE_BYTES),
             voluntary: read(task, &TASK_NVCSW),
             involuntary: read(task, &TASK_NIVCSW),
+            flags: if has(&TASK_FLAGS) { read(task, &TASK_FLAGS) } else { 0 },
+            padding: 0,
         };
         bpf_seq_write(seq, (&raw const record).cast::<c_void>(), size_of::<Task>() as u32);
     }

@@ -31,6 +31,7 @@ pub struct Collector {
     sched: sched::reader::Reader,
     block: block::reader::Reader,
     host: host::Reader,
+    cgroups: host::Cgroups,
     origin: Origin,
     clock: ClockWatch,
 }
@@ -68,6 +69,7 @@ impl Collector {
             sched: Default::default(),
             block: Default::default(),
             host,
+            cgroups: host::Cgroups::new(&roots(config)),
             origin,
             clock: ClockWatch::default(),
         }
@@ -75,7 +77,7 @@ impl Collector {
 
     /// Reads everything now.
     pub fn collect(&mut self) -> Collected {
-        let host = self.host.read();
+        let mut host = self.host.read();
         let mut failures = Vec::new();
         let mut note = |probe: &'static str, error: std::io::Error| failures.push((probe, error.to_string()));
 
@@ -105,6 +107,7 @@ impl Collector {
             .tasks
             .as_mut()
             .and_then(|iterator| tasks::reader::read(iterator, clock).map_err(|error| note("tasks", error)).ok());
+        host.cgroups = self.cgroups.paths(tasks.iter().flatten().map(|task| task.cgroup));
         let mut happened = Vec::new();
         let events = self.loaded.events.as_mut().and_then(|maps| {
             let (records, counts) = events::reader::read(maps).map_err(|error| note("events", error)).ok()?;
@@ -128,15 +131,21 @@ impl Collector {
 
 /// What reads /proc and /sys where the configuration says they are.
 pub fn reader(config: &Config) -> host::Reader {
+    let roots = roots(config);
     let config = &config.host;
     host::Reader::with_options(
-        host::Roots { proc: config.proc.clone(), sys: config.sys.clone(), root: config.root.clone() },
+        roots,
         host::Options {
             slow_interval: config.filesystem_interval,
             statfs_deadline: config.filesystem_timeout,
             ..host::Options::default()
         },
     )
+}
+
+fn roots(config: &Config) -> host::Roots {
+    let config = &config.host;
+    host::Roots { proc: config.proc.clone(), sys: config.sys.clone(), root: config.root.clone() }
 }
 
 /// What the configuration asks of the kernel.

@@ -17,9 +17,9 @@
 //! | [`agreement`] | whether the figures agree with those that the kernel itself counts |
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
 //! | [`status`] | the agent's own figures |
+//! | [`table`] | a window as a person reads it; times, bytes and names as people read them |
 //! | [`index`] | P: how a window's times compare with what they usually are |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
-//! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |

@@ -143,10 +143,17 @@ pub struct Task {
     pub start_ns: u64,
     /// The inode number of its cgroup's directory (version 2); 0 if unknown.
     pub cgroup: u64,
+    /// Whether it is a thread of the kernel. What it moves is mostly what tasks move, once more: on its way through a loop
+    /// device, encryption or a file server.
+    #[serde(default)]
+    pub kernel: bool,
     /// CPU time in nanoseconds.
     pub cpu_ns: u64,
     /// Time spent waiting for a CPU in nanoseconds, a wait under way included.
     pub wait_ns: u64,
+    /// The wait under way in nanoseconds; 0 if the task runs or sleeps.
+    #[serde(default)]
+    pub waiting_ns: u64,
     /// Bytes read from block devices.
     pub read_bytes: u64,
     /// Bytes written, as the page cache took them.

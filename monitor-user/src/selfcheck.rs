@@ -153,6 +153,8 @@ mod tests {
             write_bytes: truth.bytes.unwrap_or_default().1,
             voluntary: truth.voluntary,
             involuntary: truth.involuntary,
+            flags: 0,
+            padding: 0,
         }
     }
 

@@ -1,9 +1,11 @@
 //! The agent's own figures, and what it publishes after each collection. Plain data: the agent fills it, the outputs
 //! read it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{sample::Sample, window::Window};
+use crate::{alert::Alert, sample::Sample, window::Window};
 
 /// What the agent publishes after each collection; outputs get it through a `tokio::sync::watch` channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub struct Snapshot {
     pub window: Option<Window>,
     /// How the agent is.
     pub status: Status,
+    /// What is pending or firing, and the latest that are over, newest first.
+    #[serde(default)]
+    pub alerts: Vec<Arc<Alert>>,
 }
 
 /// The agent's own figures. Counters are cumulative since the agent began; what is not known is absent.

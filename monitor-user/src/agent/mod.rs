@@ -184,7 +184,12 @@ impl Agent {
             tracing::info!("{}", events::summary(window));
             self.shown = true;
         }
-        self.publish.send_replace(Some(Arc::new(Snapshot { sample: collected.sample, window, status })));
+        self.publish.send_replace(Some(Arc::new(Snapshot {
+            sample: collected.sample,
+            window,
+            status,
+            alerts: Vec::new(),
+        })));
     }
 
     /// Says what of /proc and /sys cannot be read, and what can be read again.

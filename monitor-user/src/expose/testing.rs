@@ -115,7 +115,7 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
         events: Some(Events { seen: [4, 5, 6], dropped: [1, 0, 0] }),
         host,
     };
-    Snapshot { sample, window: None, status: status() }
+    Snapshot { sample, window: None, status: status(), alerts: Vec::new() }
 }
 
 fn host() -> Host {
@@ -142,6 +142,7 @@ fn host() -> Host {
         filesystems: vec![filesystem("/", Some(space)), filesystem("/mnt/a b\n", None)],
         networks: BTreeMap::from([("lo".to_owned(), network(5)), ("eth0".to_owned(), network(500))]),
         disks: BTreeMap::new(),
+        cgroups: Default::default(),
         failures: BTreeMap::from([("networks".to_owned(), "permission denied".to_owned())]),
         unsupported: BTreeMap::new(),
     }
@@ -213,7 +214,7 @@ pub fn window() -> Window {
 
 fn tasks() -> Tasks {
     let used = Use { cpu_ns: 300_000_000, wait_ns: 20_000_000, read_bytes: 4096, write_bytes: 1 << 20, switches: 9 };
-    let one = TaskUse { pid: 4242, tgid: 4242, comm: "stress".into(), cgroup: 1, used };
+    let one = TaskUse { pid: 4242, tgid: 4242, comm: "stress".into(), cgroup: 1, used, ..TaskUse::default() };
     let list = vec![one];
-    Tasks { count: 7, by_cpu: list.clone(), by_wait: list.clone(), by_bytes: list, total: used, resets: 0 }
+    Tasks { count: 7, by_cpu: list.clone(), by_wait: list.clone(), by_bytes: list, total: used, ..Tasks::default() }
 }

@@ -33,7 +33,7 @@ mod stat;
 pub(crate) mod testing;
 mod uptime;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,10 @@ pub struct Host {
     pub networks: BTreeMap<String, Network>,
     /// Whole disks, by number.
     pub disks: BTreeMap<DeviceId, Disk>,
+    /// Paths of the cgroups that tasks are in, by the inode number of their directory; empty where nobody asked for the
+    /// tasks. Samples with the same cgroups share it.
+    #[serde(default)]
+    pub cgroups: Arc<BTreeMap<u64, String>>,
     /// What could not be read: the part's name, and the path and why.
     pub failures: BTreeMap<String, String>,
     /// What this kernel does not offer: the part's name, and how to get it.

@@ -15,7 +15,7 @@ mod host;
 mod tasks;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 pub mod units;
 
 use self::text::{Line, Page, Tone};
@@ -92,19 +92,19 @@ fn header(page: &mut Page, window: &Window, node: &Node) {
 }
 
 /// A section's first line, with its name where every section has it.
-fn section(page: &Page, name: &str) -> Line {
+pub(crate) fn section(page: &Page, name: &str) -> Line {
     let mut line = page.line();
     line.push(Tone::Bold, &format!("{name:<LABEL$}"));
     line
 }
 
 /// A section's further lines.
-fn indented(page: &Page) -> Line {
+pub(crate) fn indented(page: &Page) -> Line {
     section(page, "")
 }
 
 /// Appends an item to a section's line, or to a further line if it does not fit.
-fn put(page: &mut Page, line: &mut Line, pieces: &[(Tone, &str)]) {
+pub(crate) fn put(page: &mut Page, line: &mut Line, pieces: &[(Tone, &str)]) {
     if !line.item(pieces) {
         page.add(std::mem::replace(line, indented(page)));
         line.item(pieces);
@@ -112,4 +112,4 @@ fn put(page: &mut Page, line: &mut Line, pieces: &[(Tone, &str)]) {
 }
 
 /// The width of the column of sections' names.
-const LABEL: usize = 10;
+pub(crate) const LABEL: usize = 10;

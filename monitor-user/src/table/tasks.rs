@@ -1,4 +1,5 @@
-//! Who used what: three short lists side by side, each adding up to the total in its heading.
+//! Who used what: three short lists side by side, each adding up to the total in its heading. Tasks that ended in the
+//! window have a row of their own: what they used is known, but not which of them did.
 
 use super::{
     text::{Page, Tone, fit},
@@ -18,6 +19,10 @@ const WIDE: usize = 100;
 struct List<'a> {
     heading: &'static str,
     tasks: &'a [TaskUse],
+    /// Of all tasks, those that ended included.
+    total: u64,
+    /// Of the tasks that ended; 0 if it is not known.
+    ended: u64,
     measure: fn(&Use) -> u64,
     print: fn(u64) -> String,
 }
@@ -28,9 +33,30 @@ pub(super) fn print(page: &mut Page, window: &Window) {
     let time = |ns: u64| units::time(ns as f64 / 1e9);
     let bytes = |bytes: u64| units::bytes(bytes as f64);
     let lists = [
-        List { heading: "CPU TIME", tasks: &tasks.by_cpu, measure: |used| used.cpu_ns, print: time },
-        List { heading: "WAITED FOR A CPU", tasks: &tasks.by_wait, measure: |used| used.wait_ns, print: time },
-        List { heading: "READ + WRITTEN", tasks: &tasks.by_bytes, measure: Use::bytes, print: bytes },
+        List {
+            heading: "CPU TIME",
+            tasks: &tasks.by_cpu,
+            total: tasks.cpu_ns(),
+            ended: tasks.ended_cpu_ns.unwrap_or(0),
+            measure: |used| used.cpu_ns,
+            print: time,
+        },
+        List {
+            heading: "WAITED FOR A CPU",
+            tasks: &tasks.by_wait,
+            total: tasks.wait_ns(),
+            ended: tasks.ended_wait_ns.unwrap_or(0),
+            measure: |used| used.wait_ns,
+            print: time,
+        },
+        List {
+            heading: "READ + WRITTEN",
+            tasks: &tasks.by_bytes,
+            total: tasks.total.bytes(),
+            ended: 0,
+            measure: Use::bytes,
+            print: bytes,
+        },
     ];
     let wide = page.width >= WIDE;
     let pids = lists.iter().flat_map(|list| list.tasks).map(|task| task.pid.to_string().len());
@@ -39,10 +65,12 @@ pub(super) fn print(page: &mut Page, window: &Window) {
     let name = ((page.width - (lists.len() - 1) * GAP) / lists.len() - fixed).min(NAME);
     let column = name + fixed;
 
-    let rows = lists.iter().map(|list| list.tasks.len()).max().unwrap_or(0);
-    let mut lines: Vec<_> = (0..rows + 2).map(|_| page.line()).collect();
+    // The heading and the others, and those that ended.
+    let height = |list: &List| list.tasks.len() + 2 + usize::from(list.ended > 0);
+    let rows = lists.iter().map(height).max().unwrap_or(0);
+    let mut lines: Vec<_> = (0..rows).map(|_| page.line()).collect();
     for (i, list) in lists.iter().enumerate() {
-        let total = (list.measure)(&tasks.total);
+        let total = list.total;
         let listed: u64 = list.tasks.iter().map(|task| (list.measure)(&task.used)).fold(0, u64::saturating_add);
         let rest = tasks.count.saturating_sub(list.tasks.len() as u64);
         let other = format!("{rest} other{}", if rest == 1 { "" } else { "s" });
@@ -52,8 +80,11 @@ pub(super) fn print(page: &mut Page, window: &Window) {
                 .iter()
                 .map(|task| (fit(&task.comm, name), task.pid.to_string(), Some((list.measure)(&task.used)))),
         );
-        cells.push((other, String::new(), Some(total.saturating_sub(listed))));
-        cells.resize(rows + 2, (String::new(), String::new(), None));
+        cells.push((other, String::new(), Some(total.saturating_sub(listed).saturating_sub(list.ended))));
+        if list.ended > 0 {
+            cells.push(("tasks that ended".into(), String::new(), Some(list.ended)));
+        }
+        cells.resize(rows, (String::new(), String::new(), None));
         for (row, (line, (label, pid, value))) in lines.iter_mut().zip(cells).enumerate() {
             line.push(Tone::Plain, if i > 0 { "  " } else { "" });
             let Some(value) = value else {

@@ -45,7 +45,7 @@ fn device(minor: u32, name: &str, class: Class, operations: Vec<Operation>) -> D
 
 fn task(pid: u32, comm: &str, cpu_ms: u64, wait_us: u64, kib: u64) -> TaskUse {
     let used = Use { cpu_ns: cpu_ms * 1_000_000, wait_ns: wait_us * 1_000, read_bytes: kib << 10, ..Use::default() };
-    TaskUse { pid, tgid: pid, comm: comm.into(), cgroup: 0, used }
+    TaskUse { pid, tgid: pid, comm: comm.into(), used, ..TaskUse::default() }
 }
 
 /// A busy database host with a disk that hangs.
@@ -97,7 +97,9 @@ fn bad_night() -> (Window, Node) {
                 write_bytes: 0,
                 switches: 48_213,
             },
-            resets: 0,
+            ended_cpu_ns: Some(318_000_000),
+            ended_wait_ns: Some(0),
+            ..Tasks::default()
         }),
         events: Some(Events { seen: [2, 41, 1], dropped: [0; 3] }),
         cpu_modes: Some(CpuModeShares {
@@ -213,6 +215,7 @@ proptest! {
         let tasks = window.tasks.as_mut().unwrap();
         tasks.by_cpu[0].comm = name.clone();
         (tasks.by_cpu[0].used.cpu_ns, tasks.total.cpu_ns) = (bytes, bytes);
+        tasks.ended_wait_ns = Some(bytes);
         window.networks.insert(name.clone(), NetworkRates { receive_bytes_per_second: huge, ..Default::default() });
         window.filesystems[0].mount = name;
         let text = render(&window, &node, Style { color: false, width });

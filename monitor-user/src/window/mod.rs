@@ -8,10 +8,11 @@
 //! | `sched` | CPUs: utilisation, switches, waits |
 //! | `block` | devices whose requests the tracepoints saw, and T |
 //! | `diskstats` | devices of which only the kernel's diskstats are known |
-//! | `tasks` | who used what |
+//! | `tasks`, `cgroups` | who used what |
 //! | `host` | shares and rates of what /proc counts |
 
 mod block;
+mod cgroups;
 mod diskstats;
 mod host;
 mod sched;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     block::{Block, Device, Operation, Source},
+    cgroups::{CgroupUse, Cgroups},
     host::{CpuModeShares, NetworkRates, PressureShares},
     sched::{Cpu, Sched},
     tasks::{TaskUse, Tasks, Use},
@@ -106,7 +108,7 @@ impl Times {
 /// What a reader of windows wants of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many tasks are named by each measure.
+    /// How many tasks and how many cgroups are named by each measure.
     pub top_tasks: usize,
 }
 
@@ -169,7 +171,7 @@ pub fn derive(earlier: &Sample, later: &Sample, options: &Options) -> Result<Win
         seconds,
         sched: both(&earlier.sched, &later.sched).map(|(from, to)| sched::derive(from, to, seconds)).transpose()?,
         block: block::derive(earlier, later, seconds)?,
-        tasks: both(&earlier.tasks, &later.tasks).map(|(from, to)| tasks::derive(from, to, window_ns, options)),
+        tasks: tasks::derive(earlier, later, window_ns, options),
         events: both(&earlier.events, &later.events).map(|(from, to)| events(from, to)).transpose()?,
         cpu_modes: both(&earlier.host.cpu_modes, &later.host.cpu_modes).and_then(|(from, to)| host::modes(from, to)),
         pressure: host::pressure(&earlier.host, &later.host, window_ns),

@@ -62,11 +62,11 @@ prop_compose! {
 
 prop_compose! {
     fn task(numbers: BoxedStrategy<u64>)(
-        pid in 1u32..9, start_ns in 0u64..3, comm in "[a-c\n]{0,3}", n in vec(numbers, 6),
+        pid in 1u32..9, start_ns in 0u64..3, comm in "[a-c\n]{0,3}", cgroup in 0u64..4, kernel: bool, n in vec(numbers, 7),
     ) -> Task {
         Task {
-            pid, tgid: pid, comm, start_ns, cgroup: 1, cpu_ns: n[0], wait_ns: n[1], read_bytes: n[2], write_bytes: n[3],
-            voluntary: n[4], involuntary: n[5],
+            pid, tgid: pid, comm, start_ns, cgroup, kernel, cpu_ns: n[0], wait_ns: n[1], waiting_ns: n[6], read_bytes: n[2],
+            write_bytes: n[3], voluntary: n[4], involuntary: n[5],
         }
     }
 }

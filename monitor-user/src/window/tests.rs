@@ -113,6 +113,19 @@ proptest! {
     }
 
     #[test]
+    fn what_each_cgroup_used_adds_up_to_the_total_too(s in series(2)) {
+        let tasks = derive(&s[0], &s[1], &ALL).unwrap().tasks.unwrap();
+        let Cgroups { by_cpu, by_wait, by_bytes, kernel, .. } = &tasks.cgroups;
+        prop_assert_eq!(by_cpu.iter().map(|c| c.used.cpu_ns).sum::<u64>() + kernel.cpu_ns, tasks.total.cpu_ns);
+        prop_assert_eq!(by_wait.iter().map(|c| c.used.wait_ns).sum::<u64>() + kernel.wait_ns, tasks.total.wait_ns);
+        prop_assert_eq!(by_bytes.iter().map(|c| c.used.bytes()).sum::<u64>() + kernel.bytes(), tasks.total.bytes());
+        for cgroup in by_cpu {
+            let of = tasks.by_cpu.iter().filter(|task| task.cgroup == cgroup.cgroup && !task.kernel);
+            prop_assert_eq!(of.map(|task| task.used.cpu_ns).sum::<u64>(), cgroup.used.cpu_ns);
+        }
+    }
+
+    #[test]
     fn the_first_tasks_are_the_first_of_all(s in series(2), n in 0usize..6) {
         let of = |top_tasks| derive(&s[0], &s[1], &Options { top_tasks }).unwrap().tasks.unwrap();
         let (some, all) = (of(n), of(usize::MAX));
@@ -236,6 +249,62 @@ fn a_pid_used_again_is_another_task() {
 fn equals_are_ordered_by_pid() {
     let tasks = tasks_between(vec![], (1..6).rev().map(|pid| task(pid, 0, 5)).collect(), 3);
     assert_eq!(tasks.by_cpu.iter().map(|task| task.pid).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+/// A second in which the CPU was busy for `busy_ns` and waits of `waits_ns` ended.
+fn with_scheduler(mut samples: [Sample; 2], busy_ns: u64, waits_ns: u64) -> Tasks {
+    for (sample, ns) in samples.iter_mut().zip([(0, 0), (busy_ns, waits_ns)]) {
+        let wait = Histogram::from_buckets(&[1; monitor_common::histogram::BUCKETS], ns.1);
+        let cpu = sample::Cpu { busy_ns: ns.0, wait, ..Default::default() };
+        sample.sched = Some(sample::Sched { cpus: BTreeMap::from([(0, cpu)]) });
+    }
+    derive(&samples[0], &samples[1], &ALL).unwrap().tasks.unwrap()
+}
+
+fn waiting(pid: u32, wait_ns: u64, waiting_ns: u64) -> Task {
+    Task { wait_ns, waiting_ns, ..task(pid, 0, 0) }
+}
+
+#[test]
+fn what_tasks_used_that_ended_is_the_rest_of_what_the_cpus_did() {
+    let samples = || {
+        let from = Sample { tasks: Some(vec![task(7, 0, 100), task(8, 0, 5_000)]), ..at(1) };
+        [from, Sample { tasks: Some(vec![task(7, 0, 400)]), ..at(2) }]
+    };
+    let tasks = with_scheduler(samples(), 1_000, 0);
+    assert_eq!((tasks.total.cpu_ns, tasks.ended_cpu_ns, tasks.cpu_ns()), (300, Some(700), 1_000));
+    let tasks = with_scheduler(samples(), 299, 0);
+    assert_eq!((tasks.ended_cpu_ns, tasks.cpu_ns()), (Some(0), 300), "two clocks are never quite one");
+    let [from, to] = samples();
+    let tasks = derive(&from, &to, &ALL).unwrap().tasks.unwrap();
+    assert_eq!((tasks.ended_cpu_ns, tasks.cpu_ns()), (None, 300));
+}
+
+#[test]
+fn a_wait_under_way_is_nobodys_that_ended() {
+    let samples = |from, to| [Sample { tasks: Some(vec![from]), ..at(1) }, Sample { tasks: Some(vec![to]), ..at(2) }];
+    // It waited for 900 before the window, got the CPU after 50 more, and waits again since 30.
+    let tasks = with_scheduler(samples(waiting(7, 900, 900), waiting(7, 980, 30)), 0, 950);
+    assert_eq!((tasks.total.wait_ns, tasks.ended_wait_ns), (80, Some(0)));
+    // Another one waited for 11 in all, and ended.
+    let tasks = with_scheduler(samples(waiting(7, 900, 900), waiting(7, 980, 30)), 0, 961);
+    assert_eq!((tasks.ended_wait_ns, tasks.wait_ns()), (Some(11), 91));
+    // It still waits: no wait ended at all.
+    let tasks = with_scheduler(samples(waiting(7, 900, 900), waiting(7, 1_400, 1_400)), 0, 0);
+    assert_eq!((tasks.total.wait_ns, tasks.ended_wait_ns), (500, Some(0)));
+}
+
+#[test]
+fn a_cgroup_has_its_path_and_those_of_its_tasks_that_did_something() {
+    let of = |cgroup, pid, cpu_ns| Task { cgroup, ..task(pid, 0, cpu_ns) };
+    let mut later = Sample { tasks: Some(vec![of(3, 1, 10), of(9, 2, 25), of(3, 3, 20), of(3, 4, 0)]), ..at(2) };
+    later.host.cgroups = std::sync::Arc::new(BTreeMap::from([(3, "/a.slice".into())]));
+    let earlier = Sample { tasks: Some(vec![]), ..at(1) };
+    let tasks = derive(&earlier, &later, &Options { top_tasks: 1 }).unwrap().tasks.unwrap();
+    assert_eq!(tasks.cgroups.active, 2);
+    let [first] = &tasks.cgroups.by_cpu[..] else { panic!("{:?}", tasks.cgroups) };
+    assert_eq!((first.cgroup, first.path.as_deref(), first.tasks, first.used.cpu_ns), (3, Some("/a.slice"), 2, 30));
+    assert_eq!((tasks.by_cpu[0].pid, &tasks.by_cpu[0].path), (2, &None));
 }
 
 #[test]

@@ -3,12 +3,17 @@
 //!
 //! In: a snapshot. Out: HTML, in which nothing from outside is markup.
 
+mod alert;
+mod alert_culprits;
+mod alert_evidence;
+mod alerts;
 mod disks;
 mod markup;
 
 use std::fmt::{self, Write as _};
 
 use self::markup::{Text, or_dash};
+pub use self::{alert::alert_page, alerts::alerts_page};
 use super::routes::ADDRESSES;
 use crate::{
     host::Host,
@@ -46,6 +51,7 @@ fn write(out: &mut String, snapshot: Option<&Snapshot>, not_ready: Option<&str>)
         write!(out, "<p class=alarm>Not ready: {}.", Text(reason))?;
     }
     if let Some(snapshot) = snapshot {
+        alerts::line(out, &snapshot.alerts)?;
         match &snapshot.window {
             Some(window) => figures(out, window, &snapshot.sample.host)?,
             None => out.push_str("<p class=dim>The first window ends with the second collection."),
@@ -122,9 +128,9 @@ fn tasks(out: &mut String, tasks: &Tasks) -> fmt::Result {
     let time = |ns: u64| units::time(ns as f64 / 1e9);
     let bytes = |bytes: u64| units::bytes(bytes as f64);
     write!(out, "<h2>Tasks <span class=dim>{} in all</span></h2><div class=columns>", tasks.count)?;
-    list(out, "CPU time", &tasks.by_cpu, &tasks.total, |used| used.cpu_ns, time)?;
-    list(out, "waited for a CPU", &tasks.by_wait, &tasks.total, |used| used.wait_ns, time)?;
-    list(out, "read and written", &tasks.by_bytes, &tasks.total, Use::bytes, bytes)?;
+    list(out, "CPU time", &tasks.by_cpu, tasks.cpu_ns(), |used| used.cpu_ns, time)?;
+    list(out, "waited for a CPU", &tasks.by_wait, tasks.wait_ns(), |used| used.wait_ns, time)?;
+    list(out, "read and written", &tasks.by_bytes, tasks.total.bytes(), Use::bytes, bytes)?;
     out.push_str("</div>");
     Ok(())
 }
@@ -133,17 +139,17 @@ fn list(
     out: &mut String,
     title: &str,
     tasks: &[TaskUse],
-    total: &Use,
+    total: u64,
     measure: fn(&Use) -> u64,
     print: fn(u64) -> String,
 ) -> fmt::Result {
     write!(
         out,
         "<div><h3>{title}</h3><table><tr><th>task<th class=n>pid<th class=n>{}<th class=n>share",
-        print(measure(total))
+        print(total)
     )?;
     for task in tasks.iter().take(TASKS) {
-        let (used, all) = (measure(&task.used), measure(total).max(1));
+        let (used, all) = (measure(&task.used), total.max(1));
         write!(
             out,
             "<tr><td>{}<td class=\"n dim\">{}<td class=n>{}<td class=\"n dim\">{}",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::State as Extract,
+    extract::{Path, State as Extract},
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -18,8 +18,10 @@ use crate::expose::collector::CONTENT_TYPE;
 /// Every address and what it is for. The landing page and the answer to an unknown address list them.
 pub const ADDRESSES: &[(&str, &str)] = &[
     ("/", "this page"),
+    ("/alerts", "what is pending, firing or over, each with its evidence at /alerts/ID"),
     ("/metrics", "metrics for Prometheus, text format 0.0.4"),
     ("/api/v1/window", "the latest window as JSON"),
+    ("/api/v1/alerts", "the alerts as JSON"),
     ("/-/healthy", "200 while the agent lives"),
     ("/-/ready", "200 when there are fresh figures, 503 with the reason otherwise"),
 ];
@@ -32,7 +34,10 @@ pub fn router(state: State) -> Router {
     Router::new()
         .route("/", get(landing))
         .route("/metrics", get(metrics))
+        .route("/alerts", get(alerts))
+        .route("/alerts/{id}", get(alert))
         .route("/api/v1/window", get(window))
+        .route("/api/v1/alerts", get(alerts_json))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .fallback(unknown)
@@ -53,13 +58,45 @@ async fn metrics(Extract(state): Extract<State>) -> Response {
 }
 
 async fn landing(Extract(state): Extract<State>) -> Response {
-    let html = page::landing(state.exposition.latest().as_deref(), not_ready(&state).as_deref());
+    html(page::landing(state.exposition.latest().as_deref(), not_ready(&state).as_deref()))
+}
+
+/// A page that may hold styles of its own and nothing else.
+fn html(page: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, html).into_response()
+    (headers, page).into_response()
+}
+
+async fn alerts(Extract(state): Extract<State>) -> Response {
+    let latest = state.exposition.latest();
+    let alerts = latest.as_ref().map(|snapshot| &snapshot.alerts[..]).unwrap_or_default();
+    html(page::alerts_page(alerts, not_ready(&state).as_deref()))
+}
+
+async fn alert(Extract(state): Extract<State>, Path(id): Path<String>) -> Response {
+    let latest = state.exposition.latest();
+    match latest.iter().flat_map(|snapshot| &snapshot.alerts).find(|alert| alert.id == id) {
+        Some(alert) => html(page::alert_page(alert)),
+        None => {
+            let text =
+                "there is no such alert here: it is too long over, or another node's; /alerts lists those there are\n";
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+    }
+}
+
+async fn alerts_json(Extract(state): Extract<State>) -> Response {
+    match state.exposition.latest() {
+        Some(snapshot) => Json(&snapshot.alerts).into_response(),
+        None => {
+            let error = "the alerts are not known yet: the first collection is not complete";
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": error }))).into_response()
+        }
+    }
 }
 
 async fn window(Extract(state): Extract<State>) -> Response {

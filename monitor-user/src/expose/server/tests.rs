@@ -108,10 +108,43 @@ async fn each_address_answers_before_the_first_snapshot_and_after_it() {
 }
 
 #[tokio::test]
+async fn the_alerts_are_listed_and_each_has_its_address() {
+    let server = start(settings()).await;
+    let no_alerts = server.get("/api/v1/alerts").await;
+    assert!(status(&no_alerts).contains("503") && no_alerts.contains("application/json"), "{no_alerts}");
+    assert!(server.get("/alerts").await.contains("Not ready: the first collection"));
+
+    let alert = Arc::new(crate::evidence::testing::alert());
+    let mut snapshot = Snapshot { alerts: vec![alert.clone()], ..node(2, 2) };
+    snapshot.status.interval_ns = LONG.as_nanos() as u64;
+    server.publish.send_replace(Some(Arc::new(snapshot)));
+    server.until_ready().await;
+    let found: Vec<Arc<crate::alert::Alert>> = serde_json::from_str(body(&server.get("/api/v1/alerts").await)).unwrap();
+    assert_eq!(found, [alert.clone()]);
+    let address = format!("/alerts/{}", alert.id);
+    for page in ["/", "/alerts"] {
+        let page = server.get(page).await;
+        assert!(status(&page).contains("200") && page.contains(&format!("href=\"{address}\"")), "{page}");
+        assert!(page.contains("1 firing"), "{page}");
+    }
+    let page = server.get(&address).await;
+    assert!(status(&page).contains("200") && page.contains("/system.slice/backup.service"), "{page}");
+    assert!(page.contains("content-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\n"), "{page}");
+    for unknown in ["/alerts/0123456789abcdef", "/alerts/%3Cscript%3E", "/alerts/"] {
+        let answer = server.get(unknown).await;
+        assert!(status(&answer).contains("404") && !answer.contains("<script>"), "{answer}");
+    }
+    server.shut_down().await;
+}
+
+#[tokio::test]
 async fn what_does_not_exist_or_cannot_be_done_is_said() {
     let server = start(settings()).await;
     let unknown = server.get("/metric").await;
-    assert!(status(&unknown).contains("404") && unknown.contains("there is nothing at /metric; there are / /metrics"));
+    assert!(
+        status(&unknown).contains("404")
+            && unknown.contains("there is nothing at /metric; there are / /alerts /metrics")
+    );
     let unknown = server.get("/api/v1/windows").await;
     assert!(status(&unknown).contains("404") && unknown.contains("application/json"));
     let post = server.ask("POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;

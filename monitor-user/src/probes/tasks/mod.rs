@@ -26,6 +26,7 @@ pub const PROBE: Probe = Probe {
         required("TASK_LAST_QUEUED", &["task_struct.sched_info.last_queued"]),
         required("TASK_NVCSW", &["task_struct.nvcsw"]),
         required("TASK_NIVCSW", &["task_struct.nivcsw"]),
+        optional("TASK_FLAGS", &["task_struct.flags"], "which tasks are threads of the kernel"),
         optional("TASK_READ_BYTES", &["task_struct.ioac.read_bytes"], IO),
         optional("TASK_WRITE_BYTES", &["task_struct.ioac.write_bytes"], IO),
         optional("TASK_CGROUPS", &["task_struct.cgroups"], CGROUP),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use monitor_common::tasks::Task;
+use monitor_common::tasks::{KERNEL_THREAD, Task};
 
 use crate::{kernel::maps::Iterated, probes::comm, sample};
 
@@ -27,8 +27,10 @@ fn publish(task: &Task, clock: Option<u64>) -> sample::Task {
         comm: comm(&task.comm),
         start_ns: task.start_ns,
         cgroup: task.cgroup,
+        kernel: task.flags & KERNEL_THREAD != 0,
         cpu_ns: task.cpu_ns,
         wait_ns: task.run_delay_ns + waiting,
+        waiting_ns: waiting,
         read_bytes: task.read_bytes,
         write_bytes: task.write_bytes,
         voluntary: task.voluntary,

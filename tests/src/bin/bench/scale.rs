@@ -57,7 +57,12 @@ fn way(machine: Machine, rounds: usize, report: &mut Report) -> Result<()> {
         let begun = Instant::now();
         let window = black_box(window::derive(&pair[0], &pair[1], &window::Options::default())?);
         derived.push(begun.elapsed().as_secs_f64() * 1e3);
-        let snapshot = Arc::new(Snapshot { sample: pair[1].clone(), window: Some(window), status: Status::default() });
+        let snapshot = Arc::new(Snapshot {
+            sample: pair[1].clone(),
+            window: Some(window),
+            status: Status::default(),
+            alerts: Vec::new(),
+        });
         let begun = Instant::now();
         exposition.observe(&snapshot);
         size = black_box(exposition.render()?).len();
