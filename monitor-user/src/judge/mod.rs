@@ -1,0 +1,217 @@
+//! The judge: from one sample after another to what is wrong. It ties window, index, rules and evidence together.
+//!
+//! In: every [`Sample`]. Out, once an interval: a [`Judgement`] of the window that ends now. Pure: the time is the samples' own,
+//! so a recording gives the same judgements every time.
+//!
+//! The window is as long as several intervals and slides by one. A baseline learns only from intervals that have left it: what is
+//! judged is never part of what it is judged by.
+
+mod book;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+pub use self::book::ENDED;
+use self::book::Book;
+use crate::{
+    alert::{Alert, State},
+    config::Config,
+    evidence::{self, Subject},
+    index::{Index, Indexer, Mode, Signal},
+    rules::{Engine, Moment, Own, Rule},
+    sample::Sample,
+    status::Status,
+    window::{self, Refused, Window},
+};
+
+/// How the judge looks at samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The node's name, a label of every alert.
+    pub node: String,
+    /// The time from one judgement to the next.
+    pub interval: Duration,
+    /// The length of the window that is judged: several intervals.
+    pub window: Duration,
+    /// The mode of the index that evidence explains.
+    pub mode: Mode,
+    /// How many tasks and cgroups a window names.
+    pub top_tasks: usize,
+}
+
+impl Settings {
+    /// As configured, for the node with this name.
+    pub fn of(config: &Config, node: String) -> Self {
+        Self {
+            node,
+            interval: config.judge.interval,
+            window: config.judge.window,
+            mode: config.index.mode,
+            top_tasks: config.tasks.top,
+        }
+    }
+
+    /// How many intervals make a window.
+    fn intervals(&self) -> usize {
+        self.window.as_nanos().div_ceil(self.interval.as_nanos().max(1)).max(1) as usize
+    }
+}
+
+/// What was found at one moment.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The window that was judged.
+    pub window: Window,
+    /// How it compares with what is usual, by signal and mode.
+    pub indices: Vec<Index>,
+    /// Alerts that have changed their state, with their evidence: for the journal, and then for whoever has to know.
+    pub changes: Vec<Alert>,
+}
+
+/// A sample at the end of an interval, and the agent's own figures then.
+#[derive(Debug)]
+struct Edge {
+    sample: Arc<Sample>,
+    status: Option<Arc<Status>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Judge {
+    /// The node's baselines.
+    pub indexer: Indexer,
+    settings: Settings,
+    engine: Engine,
+    book: Book,
+    /// Ends of intervals, oldest first: those of the window that is judged and of the one before it.
+    edges: VecDeque<Edge>,
+}
+
+impl Judge {
+    /// A judge that has seen nothing yet. `known` are the alerts that were written down before a restart, over or not.
+    pub fn new(settings: Settings, indexer: Indexer, rules: Vec<Rule>, known: Vec<Alert>) -> Self {
+        let node = [("node".to_string(), settings.node.clone())].into();
+        let mut engine = Engine::new(rules, node);
+        engine.restore(known.clone());
+        Self { indexer, settings, engine, book: Book::new(known), edges: VecDeque::new() }
+    }
+
+    /// Takes up other rules and settings; the alerts of rules that ask the same go on.
+    pub fn reload(&mut self, settings: Settings, rules: Vec<Rule>) {
+        self.settings = settings;
+        self.engine.reload(rules);
+    }
+
+    /// Every alert that is pending or fires, with current values, the newest first; then the last that ended.
+    pub fn alerts(&self) -> Vec<Arc<Alert>> {
+        self.book.alerts(self.engine.active())
+    }
+
+    /// Looks at the next sample. A judgement comes with the first sample of each interval, once a whole window has been seen.
+    ///
+    /// # Errors
+    ///
+    /// If the sample has no difference to the ones before: it is a new beginning.
+    pub fn see(&mut self, sample: &Arc<Sample>, status: Option<&Arc<Status>>) -> Result<Option<Judgement>, Refused> {
+        let edge = Edge { sample: sample.clone(), status: status.cloned() };
+        let Some(last) = self.edges.back() else {
+            self.edges.push_back(edge);
+            return Ok(None);
+        };
+        let passed_ns = sample.monotonic_ns.saturating_sub(last.sample.monotonic_ns);
+        let same_origin = sample.origin == last.sample.origin;
+        // A sample that is a little early is nearer to the end of the interval than the next one.
+        if same_origin && u128::from(passed_ns) < self.settings.interval.as_nanos() - self.slack_ns() {
+            return Ok(None);
+        }
+        self.edges.push_back(edge);
+        let judged = self.judge();
+        if judged.is_err() {
+            self.edges.drain(..self.edges.len() - 1);
+        }
+        judged
+    }
+
+    fn slack_ns(&self) -> u128 {
+        self.settings.interval.as_nanos() / 20
+    }
+
+    fn judge(&mut self) -> Result<Option<Judgement>, Refused> {
+        let intervals = self.settings.intervals();
+        while self.edges.len() > 2 * intervals + 1 {
+            self.edges.pop_front();
+        }
+        let now = self.edges.len() - 1;
+        // The latest interval alone, so that a sample that has no difference is found at once.
+        self.derive(now - 1, now, 0)?;
+        let Some(begin) = now.checked_sub(intervals) else { return Ok(None) };
+        if let Some(left) = begin.checked_sub(1) {
+            let interval = self.derive(left, begin, 0)?;
+            let firing = self.firing();
+            self.indexer.learn(&interval, &firing);
+        }
+        let window = self.derive(begin, now, self.settings.top_tasks)?;
+        let indices = self.indexer.indices(&window);
+        let own = self.own(begin, now, window.seconds);
+        let sample = &self.edges[now].sample;
+        let moment = Moment {
+            now_ns: sample.monotonic_ns,
+            now_realtime_ns: sample.realtime_ns,
+            window: &window,
+            indices: &indices,
+            own: own.as_ref(),
+        };
+        let mut changes = self.engine.step(&moment);
+        if !changes.is_empty() {
+            let before = begin.checked_sub(intervals).map(|before| self.derive(before, begin, 0)).transpose()?;
+            changes.iter_mut().for_each(|alert| self.explain(alert, before.as_ref(), &window, &indices));
+        }
+        self.forget_tasks(begin);
+        Ok(Some(Judgement { window, indices, changes }))
+    }
+
+    /// Adds what is known about the cause.
+    fn explain(&mut self, alert: &mut Alert, before: Option<&Window>, window: &Window, indices: &[Index]) {
+        let signal = self.engine.signal(&alert.rule).unwrap_or_default();
+        if matches!(alert.state, State::Pending | State::Firing) {
+            let subject = Subject::of(alert, signal, self.settings.mode);
+            let evidence = evidence::gather(before, window, indices, &subject);
+            alert.annotations.extend(evidence.annotations(&subject));
+            let kept = match alert.state {
+                State::Pending => &mut alert.pending_evidence,
+                _ => &mut alert.firing_evidence,
+            };
+            *kept = Some(Box::new(evidence));
+        }
+        self.book.note(alert);
+    }
+
+    /// The signals on which an index's alert is firing: their baselines stand still.
+    fn firing(&self) -> Vec<Signal> {
+        let firing = self.engine.active();
+        let labels = firing.iter().filter(|alert| alert.state == State::Firing).filter_map(|alert| {
+            let of_index = self.engine.signal(&alert.rule).is_some_and(crate::rules::signal::is_of_index);
+            alert.labels.get("signal").filter(|_| of_index)
+        });
+        let named: Vec<&str> = labels.map(String::as_str).collect();
+        Signal::ALL.iter().copied().filter(|signal| named.contains(&signal.name())).collect()
+    }
+
+    fn own(&self, begin: usize, now: usize, seconds: f64) -> Option<Own> {
+        let (earlier, later) = (self.edges[begin].status.as_ref()?, self.edges[now].status.as_ref()?);
+        Some(Own::between(earlier, later, seconds))
+    }
+
+    fn derive(&self, from: usize, to: usize, top_tasks: usize) -> Result<Window, Refused> {
+        let options = window::Options { top_tasks };
+        window::derive(&self.edges[from].sample, &self.edges[to].sample, &options)
+    }
+
+    /// Nobody asks who did what before the window that is judged, and thousands of tasks take room.
+    fn forget_tasks(&mut self, begin: usize) {
+        for edge in self.edges.range_mut(..begin).filter(|edge| edge.sample.tasks.is_some()) {
+            edge.sample = Arc::new(Sample { tasks: None, ..Sample::clone(&edge.sample) });
+        }
+    }
+}
