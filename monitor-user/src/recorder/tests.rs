@@ -13,7 +13,10 @@ use super::{
 use crate::{
     host::{self, Filesystem, Host, Memory, Space},
     sample::Task,
-    window::testing::{any_sample, series},
+    window::{
+        self,
+        testing::{any_sample, series},
+    },
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -251,6 +254,15 @@ fn a_sample_that_is_too_large_is_left_out_and_the_next_one_stands_alone() {
 }
 
 #[test]
+fn every_bit_of_a_float_is_kept() {
+    let loads = [[0.0, 1.0, f64::NAN], [-0.0, f64::MIN_POSITIVE / 2.0, -f64::NAN], [0.0, f64::from_bits(1), 1.0 / 3.0]];
+    let samples = loads.map(|load| Sample { host: Host { load: Some(load), ..Host::default() }, ..Sample::default() });
+    let read = read(&file_of(&samples)).0;
+    let bits = |load: [f64; 3]| load.map(f64::to_bits);
+    assert!(read.iter().map(|sample| bits(sample.host.load.unwrap())).eq(loads.map(bits)));
+}
+
+#[test]
 fn ten_minutes_of_a_small_node_have_room() {
     let mut recorder = Recorder::new(Limits::default());
     samples(story::SMALL, 900).iter().for_each(|sample| recorder.push(sample));
@@ -384,4 +396,34 @@ fn the_documented_bytes_of_the_latest_sample_are_those_that_it_takes() {
         let documented = documented(thing);
         assert!(measured <= documented && measured >= 0.7 * documented, "{thing}: {measured}, documented {documented}");
     }
+}
+
+#[test]
+fn the_story_that_tests_tell_is_one_that_a_node_could() {
+    let chapters = vec![Chapter::healthy(60), Chapter::slow_disk(60, 10.0), Chapter::slow_cpus(60, 20.0)];
+    let samples: Vec<Sample> = story::tell(5, story::SMALL, chapters.clone()).collect();
+    assert_eq!(samples, story::tell(5, story::SMALL, chapters).collect::<Vec<_>>());
+    let options = window::Options { top_tasks: 3 };
+    for pair in samples.windows(2) {
+        let window = window::derive(&pair[0], &pair[1], &options).unwrap();
+        let (tasks, sched, block) = (window.tasks.unwrap(), window.sched.unwrap(), window.block.unwrap());
+        assert_eq!((tasks.resets, block.resets), (0, 0));
+        let busy =
+            |sample: &Sample| sample.sched.iter().flat_map(|s| s.cpus.values()).map(|cpu| cpu.busy_ns).sum::<u64>();
+        assert_eq!(tasks.total.cpu_ns, busy(&pair[1]) - busy(&pair[0]));
+        assert_eq!(tasks.total.wait_ns as f64, (sched.wait.unwrap().sum * 1e9).round());
+        let operations = block.devices.iter().flat_map(|device| &device.operations);
+        let bytes: f64 = operations.map(|operation| operation.bytes_per_second * window.seconds).sum();
+        assert_eq!(tasks.total.bytes() as f64, bytes.round());
+    }
+    let minute = |n: usize| {
+        let window = window::derive(&samples[60 * n], &samples[60 * n + 59], &options).unwrap();
+        let mean_wait = window.sched.unwrap().wait.unwrap().mean;
+        (window.block.unwrap().mean_request_time.unwrap(), mean_wait, window.tasks.unwrap())
+    };
+    let [healthy, disk, cpus] = [0, 1, 2].map(minute);
+    assert!((8.0..12.0).contains(&(disk.0 / healthy.0)) && (0.8..1.2).contains(&(cpus.0 / healthy.0)));
+    assert!((16.0..24.0).contains(&(cpus.1 / healthy.1)) && (0.8..1.2).contains(&(disk.1 / healthy.1)));
+    assert_eq!((disk.2.by_bytes[0].cgroup, cpus.2.by_cpu[0].cgroup), (story::HOG_CGROUP, story::HOG_CGROUP));
+    assert!(healthy.2.by_bytes.iter().all(|task| task.cgroup != story::HOG_CGROUP));
 }
