@@ -13,6 +13,8 @@ mod events;
 mod figures;
 #[path = "live_agent/minute.rs"]
 mod minute;
+#[path = "live_agent/record.rs"]
+mod record;
 #[path = "live_agent/reload.rs"]
 mod reload;
 #[path = "live_agent/sample.rs"]

@@ -20,11 +20,16 @@
 //! | [`table`] | a window as a person reads it; times, bytes and names as people read them |
 //! | [`index`] | P: how a window's times compare with what they usually are |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
+//! | [`recorder`] | the last minutes of samples, in memory and as files |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
 //! | [`cli`] | the commands |
+
+// What the tests share with other crates names this one as they do.
+#[cfg(test)]
+extern crate self as kpulse;
 
 pub mod agent;
 pub mod agreement;
@@ -43,6 +48,7 @@ pub mod kernel;
 pub mod log;
 pub mod metric;
 pub mod probes;
+pub mod recorder;
 pub mod sample;
 pub mod selfcheck;
 pub mod status;

@@ -11,7 +11,7 @@ pub use crate::device::DeviceId;
 use crate::{histogram::Histogram, host::Host};
 
 /// One reading of a node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Whose counters these are.
     pub origin: Origin,
@@ -86,7 +86,7 @@ pub struct Block {
 }
 
 /// Requests of one disk and operation, since the programs were attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requests {
     /// The whole disk.
     pub device: DeviceId,
@@ -120,7 +120,7 @@ pub struct Class {
 }
 
 /// What was issued to a device and is not complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
     /// The whole disk.
     pub device: DeviceId,

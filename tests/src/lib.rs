@@ -16,6 +16,7 @@
 //! - [`loop_device`]: disks made of files, filesystems on them, and what makes them hang
 //! - [`fio`]: loads on a disk, with the times that fio measured
 //! - [`diskstats`]: the kernel's own counters of a disk
+//! - [`story`]: samples of a node that does not exist, well and unwell
 //! - [`block`]: the block probe, read beside the disks that exist
 
 pub mod agent;
@@ -36,5 +37,6 @@ pub mod proc;
 pub mod reference;
 pub mod scratch;
 pub mod skip;
+pub mod story;
 pub mod wait;
 pub mod waits;

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod check;
 pub mod config;
 pub mod print;
+pub mod record;
 pub mod sample;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
@@ -66,6 +67,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
     match matches.subcommand() {
         Some(("agent", args)) => agent::run(&settings(args, true)?, args),
         Some(("sample", args)) => sample::run(&settings(args, false)?, args),
+        Some(("record", args)) => record::run(&settings(args, false)?, args),
         Some(("check", args)) => check::run(&settings(args, false)?, args),
         Some(("config", args)) => config::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
@@ -84,7 +86,7 @@ pub fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([agent::command(), sample::command(), check::command(), config::command()])
+        .subcommands([agent::command(), sample::command(), record::command(), check::command(), config::command()])
 }
 
 /// Adds `--config` and a flag for every key. Of these, `-h` shows only the keys in `shown`, `--help` all.
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_key_is_a_flag_of_every_command_that_measures() {
-        for name in ["agent", "sample", "check"] {
+        for name in ["agent", "sample", "record", "check"] {
             for key in KEYS {
                 let flag = format!("--{}={}", key.flag(), key.default);
                 let matches = command().try_get_matches_from(["kpulse", name, &flag]).unwrap();

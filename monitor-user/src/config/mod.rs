@@ -31,7 +31,7 @@ pub use self::{
     key::{Field, Given, Key, Kind},
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
-    settings::{Change, Config, Events, Format, Host, Level, Log, Metrics, Probes, Tasks},
+    settings::{Change, Config, Events, Format, Host, Level, Log, Metrics, Probes, Record, Tasks},
     show::{capitalised, default_file, show},
 };
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub events: Events,
     /// The tasks that are named.
     pub tasks: Tasks,
+    /// The flight recorder.
+    pub record: Record,
     /// Where /proc and /sys are, and the care taken with filesystems.
     pub host: Host,
 }
@@ -77,6 +79,15 @@ pub struct Events {
 pub struct Tasks {
     /// How many in each list.
     pub top: usize,
+}
+
+/// The flight recorder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The most memory that it takes, in bytes; 0 if there is none.
+    pub max_bytes: usize,
+    /// How many recordings of alerts are kept on disk.
+    pub keep: usize,
 }
 
 /// Where /proc and /sys are, and the care taken with filesystems.
@@ -165,6 +176,7 @@ impl Default for Config {
             probes: Probes { sched: false, block: false, tasks: false, events: false },
             events: Events { slow_request: None, long_wait: None, per_second: 0 },
             tasks: Tasks { top: 0 },
+            record: Record { max_bytes: 0, keep: 0 },
             host: Host {
                 proc: PathBuf::new(),
                 sys: PathBuf::new(),

@@ -140,7 +140,7 @@ pub struct Pressure {
 }
 
 /// One mounted filesystem.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Filesystem {
     /// Where it is mounted.
     pub mount: String,

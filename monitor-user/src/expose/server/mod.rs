@@ -11,6 +11,7 @@
 
 mod connection;
 mod page;
+mod recording;
 mod routes;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -27,7 +28,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::status::Snapshot;
+use crate::{recorder, status::Snapshot};
 
 use super::collector::Exposition;
 use connection::Patient;
@@ -52,6 +53,8 @@ pub struct State {
     exposition: Exposition,
     snapshots: Snapshots,
     settings: Settings,
+    /// Absent if nothing is recorded.
+    recorder: Option<recorder::Shared>,
     /// When the latest snapshot came.
     freshness: watch::Sender<Option<tokio::time::Instant>>,
 }
@@ -69,7 +72,13 @@ impl State {
     /// As [`Exposition::new`].
     pub fn new(snapshots: Snapshots, settings: Settings) -> prometheus::Result<Self> {
         let exposition = Exposition::new(settings.max_series)?;
-        Ok(Self { exposition, snapshots, settings, freshness: watch::Sender::new(None) })
+        Ok(Self { exposition, snapshots, settings, recorder: None, freshness: watch::Sender::new(None) })
+    }
+
+    /// Serves what this recorder holds, too.
+    #[must_use]
+    pub fn with_recorder(self, recorder: recorder::Shared) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     /// Takes up every snapshot as it comes, so that nothing is lost that vanishes between two scrapes.

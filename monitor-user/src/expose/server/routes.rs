@@ -12,7 +12,7 @@ use axum::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{State, page};
+use super::{State, page, recording::recording};
 use crate::expose::collector::CONTENT_TYPE;
 
 /// Every address and what it is for. The landing page and the answer to an unknown address list them.
@@ -22,6 +22,10 @@ pub const ADDRESSES: &[(&str, &str)] = &[
     ("/metrics", "metrics for Prometheus, text format 0.0.4"),
     ("/api/v1/window", "the latest window as JSON"),
     ("/api/v1/alerts", "the alerts as JSON"),
+    (
+        "/api/v1/recording",
+        "the last minutes as a recording, for kpulse replay; ?seconds=N for the last N seconds of them",
+    ),
     ("/-/healthy", "200 while the agent lives"),
     ("/-/ready", "200 when there are fresh figures, 503 with the reason otherwise"),
 ];
@@ -38,6 +42,7 @@ pub fn router(state: State) -> Router {
         .route("/alerts/{id}", get(alert))
         .route("/api/v1/window", get(window))
         .route("/api/v1/alerts", get(alerts_json))
+        .route("/api/v1/recording", get(recording))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .fallback(unknown)

@@ -23,11 +23,18 @@ struct Server {
 }
 
 async fn start(settings: Settings) -> Server {
+    start_with(settings, None).await
+}
+
+async fn start_with(settings: Settings, recorder: Option<recorder::Shared>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (publish, snapshots) = watch::channel(None);
     let (stop, stopped) = oneshot::channel();
-    let state = State::new(snapshots, settings).unwrap();
+    let mut state = State::new(snapshots, settings).unwrap();
+    if let Some(recorder) = recorder {
+        state = state.with_recorder(recorder);
+    }
     let task = tokio::spawn(serve(listener, state, async {
         let _ = stopped.await;
     }));
@@ -209,6 +216,50 @@ async fn a_client_that_sends_its_request_for_ever_loses_its_slot() {
     assert!(status(&server.get("/-/healthy").await).contains("200"), "the only slot is free again");
     let mut rest = Vec::new();
     timeout(LONG, slow.read_to_end(&mut rest)).await.expect("the slow client is closed").ok();
+    server.shut_down().await;
+}
+
+/// The answer's head, and its body as bytes.
+async fn get_bytes(server: &Server, path: &str) -> (String, Vec<u8>) {
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(LONG, client.read_to_end(&mut answer)).await.expect("an answer").unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end..].to_vec())
+}
+
+#[tokio::test]
+async fn the_recording_is_served_as_a_file() {
+    let recorder = recorder::Shared::new(recorder::Limits::default());
+    let server = start_with(settings(), Some(recorder.clone())).await;
+    let early = server.get("/api/v1/recording").await;
+    assert!(status(&early).contains("503") && early.contains("nothing is recorded yet"), "{early}");
+
+    let samples: Vec<_> = recorder::story::hour_with_a_slow_disk(1).take(90).collect();
+    samples.iter().for_each(|sample| recorder.lock().push(sample));
+    for (query, kept) in [("", 90), ("?seconds=20", 21), ("?seconds=99999", 90)] {
+        let (head, body) = get_bytes(&server, &format!("/api/v1/recording{query}")).await;
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        assert!(head.contains("attachment; filename=\"kpulse-story-20261123T000130Z.kpr\""), "{head}");
+        let read: Result<Vec<_>, _> = recorder::Recording::read(&body[..]).unwrap().collect();
+        assert_eq!(read.unwrap(), samples[90 - kept..], "{query}");
+    }
+    let head = server.ask("HEAD /api/v1/recording HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(status(&head).contains("200") && body(&head).is_empty() && head.contains("content-length: "), "{head}");
+    for query in ["?seconds=0", "?seconds=-1", "?seconds=1.5", "?minutes=1", "?seconds"] {
+        let refused = server.get(&format!("/api/v1/recording{query}")).await;
+        assert!(status(&refused).contains("400") && refused.contains("expected seconds=N"), "{refused}");
+    }
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_records_nothing_says_how_to_change_that() {
+    let server = start(settings()).await;
+    let answer = server.get("/api/v1/recording").await;
+    assert!(status(&answer).contains("404") && answer.contains("set record.max_bytes above 0"), "{answer}");
     server.shut_down().await;
 }
 

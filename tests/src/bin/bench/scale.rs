@@ -10,6 +10,7 @@ use kpulse::{
         load,
         memory::{Devices, map_bytes},
     },
+    recorder::{Limits, Recorder},
     status::{Snapshot, Status},
     window,
 };
@@ -68,10 +69,19 @@ fn way(machine: Machine, rounds: usize, report: &mut Report) -> Result<()> {
         size = black_box(exposition.render()?).len();
         rendered.push(begun.elapsed().as_secs_f64() * 1e3);
     }
+    let mut recorder = Recorder::new(Limits { max_bytes: 1 << 30, ..Limits::default() });
+    let pushed = samples.iter().map(|sample| {
+        let begun = Instant::now();
+        recorder.push(sample);
+        begun.elapsed().as_secs_f64() * 1e3
+    });
+    let pushed: Vec<_> = pushed.collect();
     let Machine { cpus, disks, tasks } = machine;
     let name = format!("{cpus} CPUs, {disks} disks, {tasks} tasks");
     // The first one fills buffers.
     report.figure(format!("{name}: derive a window"), median(derived.into_iter().skip(1)), Unit::Ms, None);
+    // The first one stands alone, as every sixtieth does.
+    report.figure(format!("{name}: record a sample"), median(pushed.into_iter().skip(1)), Unit::Ms, None);
     report.figure(format!("{name}: render a scrape"), median(rendered.into_iter().skip(1)), Unit::Ms, None);
     report.figure(format!("{name}: size of a scrape"), size as f64 / 1024.0, Unit::KiB, None);
     Ok(())
