@@ -47,6 +47,8 @@ pub static KEYS: &[Key] = &[
         "the most events a second from each CPU; what is beyond is only counted"),
     key("tasks.top", "10", Kind::Number(1..=1000, |c| &mut c.tasks.top), RELOAD,
         "how many tasks are named in each list"),
+    key("rules.file", "", Kind::File(|c| &mut c.rules.file), RELOAD,
+        "file of alert rules; \"\" for the built-in rules alone"),
     key("host.proc", "/proc", Kind::Directory(|c| &mut c.host.proc), RESTART,
         "where proc is mounted"),
     key("host.sys", "/sys", Kind::Directory(|c| &mut c.host.sys), RESTART,

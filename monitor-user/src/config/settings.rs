@@ -26,6 +26,8 @@ pub struct Config {
     pub events: Events,
     /// The tasks that are named.
     pub tasks: Tasks,
+    /// What is an alert.
+    pub rules: Rules,
     /// Where /proc and /sys are, and the care taken with filesystems.
     pub host: Host,
 }
@@ -77,6 +79,13 @@ pub struct Events {
 pub struct Tasks {
     /// How many in each list.
     pub top: usize,
+}
+
+/// What is an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// A file of rules; absent for the built-in rules alone.
+    pub file: Option<PathBuf>,
 }
 
 /// Where /proc and /sys are, and the care taken with filesystems.
@@ -165,6 +174,7 @@ impl Default for Config {
             probes: Probes { sched: false, block: false, tasks: false, events: false },
             events: Events { slow_request: None, long_wait: None, per_second: 0 },
             tasks: Tasks { top: 0 },
+            rules: Rules { file: None },
             host: Host {
                 proc: PathBuf::new(),
                 sys: PathBuf::new(),
