@@ -19,6 +19,7 @@
 //! | [`status`] | the agent's own figures |
 //! | [`index`] | P: how a window's times compare with what they usually are |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
+//! | [`rules`] | what is wrong, said as data, and since when |
 //! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -43,6 +44,7 @@ pub mod kernel;
 pub mod log;
 pub mod metric;
 pub mod probes;
+pub mod rules;
 pub mod sample;
 pub mod selfcheck;
 pub mod status;
