@@ -9,8 +9,10 @@
 //! | [`signal`] | everything that a rule can judge, once |
 //! | [`rule`], [`pattern`], [`template`] | a rule, its label matchers, its annotations |
 //! | [`file`] | the built-in rules, and a file that adds to them or changes them |
+//! | [`engine`] | the lifecycle of alerts |
 //! | [`synthetic`] | windows of machines that are not here |
 
+pub mod engine;
 pub mod file;
 pub mod moment;
 pub mod pattern;
@@ -20,6 +22,7 @@ pub mod synthetic;
 pub mod template;
 
 pub use self::{
+    engine::{Engine, Work},
     file::{builtin, load},
     moment::{Moment, Own},
     rule::Rule,

@@ -1,13 +1,20 @@
-//! Windows of machines that are not here, for tests and benchmarks: any number of disks, all of them busy.
+//! Windows of machines that are not here, for tests and benchmarks: any number of disks, all of them busy, and any number of rules.
 
 use std::collections::BTreeMap;
 
 use monitor_common::block::Operation as Kind;
 
+use super::{
+    engine::Engine,
+    pattern::Matcher,
+    rule::{Compare, Condition, Rule, Whence},
+    signal::{Domain, Signal, Unit, signals},
+};
 use crate::{
+    alert::Severity,
     device::DeviceId,
     host::{Class, Filesystem, Memory, Space},
-    index::{Index, Mode, NodeIndex, Signal, Standing, Verdict},
+    index::{self, Index, Mode, NodeIndex, Standing, Verdict},
     sample::Events,
     window::{
         Block, Cpu, CpuModeShares, Device, NetworkRates, Operation, PressureShares, Sched, Source, Times, Window,
@@ -81,7 +88,7 @@ pub fn window(disks: u32, step: u64) -> Window {
 
 /// An index of each signal in the mode `trailing` with this P, of one node.
 pub fn indices(p: f64) -> Vec<Index> {
-    let index = |&signal| Index {
+    let index = |&signal: &index::Signal| Index {
         signal,
         mode: Mode::Trailing,
         verdict: Some(Verdict { p, shift: p, unevenness: 1.0, nodes: 1 }),
@@ -96,7 +103,7 @@ pub fn indices(p: f64) -> Vec<Index> {
             parts: Vec::new(),
         }],
     };
-    Signal::ALL.iter().map(index).collect()
+    index::Signal::ALL.iter().map(index).collect()
 }
 
 /// Times around this mean.
@@ -140,4 +147,41 @@ fn device(disk: u32, wobble: f64) -> Device {
         oldest: Some(1e-3 * wobble),
         operations,
     }
+}
+
+/// An engine with that many rules over all signals of disks and CPUs, with matchers and without, near what
+/// [`window`] holds: some fire.
+pub fn engine(rules: usize) -> Engine {
+    let signals: Vec<&Signal> = signals().filter(|signal| signal.unit == Unit::Seconds && of_machine(signal)).collect();
+    let rule = |n: usize| {
+        let signal = signals[n % signals.len()];
+        let disk = if signal.labels().contains(&"device") && n % 3 > 0 { n % 200 } else { usize::MAX };
+        let matchers = match disk {
+            usize::MAX => Vec::new(),
+            disk => vec![Matcher { label: "device".into(), negated: false, patterns: vec![format!("nvme{disk}n1")] }],
+        };
+        // One in a hundred is low enough for some disks.
+        let threshold = if n.is_multiple_of(100) { 1e-3 } else { 3600.0 };
+        Rule {
+            name: format!("Rule{n}"),
+            condition: Condition { signal, matchers, compare: Compare::Above, threshold, clear: threshold / 2.0 },
+            and: Vec::new(),
+            for_ns: 60_000_000_000,
+            keep_firing_ns: 0,
+            resolve_absent_ns: None,
+            severity: Severity::Warning,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            enabled: true,
+            silenced: false,
+            why: String::new(),
+            whence: Whence::Builtin,
+        }
+    };
+    Engine::new((0..rules).map(rule).collect(), BTreeMap::from([("node".into(), "a".into())]))
+}
+
+fn of_machine(signal: &Signal) -> bool {
+    use Domain::{Cpu, Device, Node, Operation};
+    matches!(signal.take.domain(), Node | Cpu | Device | Operation)
 }
