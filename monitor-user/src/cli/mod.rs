@@ -9,6 +9,7 @@ pub mod agent;
 pub mod check;
 pub mod config;
 pub mod print;
+pub mod rules;
 pub mod sample;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
@@ -68,6 +69,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("sample", args)) => sample::run(&settings(args, false)?, args),
         Some(("check", args)) => check::run(&settings(args, false)?, args),
         Some(("config", args)) => config::run(args),
+        Some(("rules", args)) => rules::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -84,7 +86,7 @@ pub fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([agent::command(), sample::command(), check::command(), config::command()])
+        .subcommands([agent::command(), sample::command(), check::command(), config::command(), rules::command()])
 }
 
 /// Adds `--config` and a flag for every key. Of these, `-h` shows only the keys in `shown`, `--help` all.

@@ -10,12 +10,16 @@
 //! | [`rule`], [`pattern`], [`template`] | a rule, its label matchers, its annotations |
 //! | [`file`] | the built-in rules, and a file that adds to them or changes them |
 //! | [`engine`] | the lifecycle of alerts |
+//! | [`finding`] | which rules hold for one window |
+//! | [`reference`] | `docs/RULES.md` |
 //! | [`synthetic`] | windows of machines that are not here |
 
 pub mod engine;
 pub mod file;
+pub mod finding;
 pub mod moment;
 pub mod pattern;
+pub mod reference;
 pub mod rule;
 pub mod signal;
 pub mod synthetic;

@@ -149,23 +149,46 @@ fn device(disk: u32, wobble: f64) -> Device {
     }
 }
 
-/// An engine with that many rules over all signals of disks and CPUs, with matchers and without, near what
-/// [`window`] holds: some fire.
+/// The same window with a first disk so slow that every rule of [`engine`] about disks in general has something to compare.
+pub fn slow_window(disks: u32, step: u64) -> Window {
+    let mut window = window(disks, step);
+    if let Some(disk) = window.block.as_mut().and_then(|block| block.devices.first_mut()) {
+        for operation in &mut disk.operations {
+            operation.mean_time = Some(SLOW);
+            (operation.queue, operation.device_time, operation.total) =
+                (Some(times(SLOW)), Some(times(SLOW)), Some(times(SLOW)));
+        }
+    }
+    window
+}
+
+/// Seconds.
+const SLOW: f64 = 7200.0;
+
+/// An engine with that many rules over all times of disks, operations and CPUs. Two in three are for one disk of two hundred. All
+/// hold for the slow disk of [`slow_window`], and for nine in ten a second condition does not: looked for, and not found.
 pub fn engine(rules: usize) -> Engine {
     let signals: Vec<&Signal> = signals().filter(|signal| signal.unit == Unit::Seconds && of_machine(signal)).collect();
+    let condition = |signal, matchers, threshold| Condition {
+        signal,
+        matchers,
+        compare: Compare::Above,
+        threshold,
+        clear: threshold / 2.0,
+    };
     let rule = |n: usize| {
         let signal = signals[n % signals.len()];
-        let disk = if signal.labels().contains(&"device") && n % 3 > 0 { n % 200 } else { usize::MAX };
-        let matchers = match disk {
-            usize::MAX => Vec::new(),
-            disk => vec![Matcher { label: "device".into(), negated: false, patterns: vec![format!("nvme{disk}n1")] }],
+        let one_disk = signal.labels().contains(&"device") && !n.is_multiple_of(3);
+        let pattern = format!("nvme{}n1", n % 200);
+        let matchers = match one_disk {
+            true => vec![Matcher { label: "device".into(), negated: false, patterns: vec![pattern] }],
+            false => Vec::new(),
         };
-        // One in a hundred is low enough for some disks.
-        let threshold = if n.is_multiple_of(100) { 1e-3 } else { 3600.0 };
+        let busy = Signal::find("block_in_flight").filter(|_| !n.is_multiple_of(10));
         Rule {
             name: format!("Rule{n}"),
-            condition: Condition { signal, matchers, compare: Compare::Above, threshold, clear: threshold / 2.0 },
-            and: Vec::new(),
+            condition: condition(signal, matchers, 3600.0),
+            and: busy.map(|busy| condition(busy, Vec::new(), 1e6)).into_iter().collect(),
             for_ns: 60_000_000_000,
             keep_firing_ns: 0,
             resolve_absent_ns: None,
