@@ -21,6 +21,7 @@
 //! | [`index`] | P: how a window's times compare with what they usually are |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
 //! | [`recorder`] | the last minutes of samples, in memory and as files |
+//! | [`rules`] | what is wrong, said as data, and since when |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
@@ -49,6 +50,7 @@ pub mod log;
 pub mod metric;
 pub mod probes;
 pub mod recorder;
+pub mod rules;
 pub mod sample;
 pub mod selfcheck;
 pub mod status;

@@ -10,6 +10,7 @@ pub mod check;
 pub mod config;
 pub mod print;
 pub mod record;
+pub mod rules;
 pub mod sample;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
@@ -70,6 +71,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("record", args)) => record::run(&settings(args, false)?, args),
         Some(("check", args)) => check::run(&settings(args, false)?, args),
         Some(("config", args)) => config::run(args),
+        Some(("rules", args)) => rules::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -86,7 +88,14 @@ pub fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([agent::command(), sample::command(), record::command(), check::command(), config::command()])
+        .subcommands([
+            agent::command(),
+            sample::command(),
+            record::command(),
+            check::command(),
+            config::command(),
+            rules::command(),
+        ])
 }
 
 /// Adds `--config` and a flag for every key. Of these, `-h` shows only the keys in `shown`, `--help` all.

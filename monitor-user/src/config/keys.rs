@@ -51,6 +51,8 @@ pub static KEYS: &[Key] = &[
         "the most memory for the last ten minutes of samples; 0 records nothing"),
     key("record.keep", "10", Kind::Number(0..=10_000, |c| &mut c.record.keep), RELOAD,
         "how many recordings of alerts are kept on disk; 0 writes none"),
+    key("rules.file", "", Kind::File(|c| &mut c.rules.file), RELOAD,
+        "file of alert rules; \"\" for the built-in rules alone"),
     key("host.proc", "/proc", Kind::Directory(|c| &mut c.host.proc), RESTART,
         "where proc is mounted"),
     key("host.sys", "/sys", Kind::Directory(|c| &mut c.host.sys), RESTART,

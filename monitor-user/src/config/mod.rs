@@ -8,16 +8,17 @@
 //! | `keys` | every key, once; everything else is derived from there |
 //! | `key` | what a key is, and the way of a value into [`Config`] and back |
 //! | `settings` | [`Config`], the typed result |
-//! | `file` | one TOML file |
+//! | `file` | one configuration file; `document` any TOML file, with the place of all that is wrong |
 //! | `duration` | `1m30s` |
 //! | `problem` | where a value came from, what is wrong with it |
 //! | `show` | what is in force, and a commented file of the defaults |
 
-mod duration;
+pub(crate) mod document;
+pub(crate) mod duration;
 mod file;
 mod key;
 mod keys;
-mod problem;
+pub(crate) mod problem;
 mod settings;
 mod show;
 
@@ -31,7 +32,7 @@ pub use self::{
     key::{Field, Given, Key, Kind},
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
-    settings::{Change, Config, Events, Format, Host, Level, Log, Metrics, Probes, Record, Tasks},
+    settings::{Change, Config, Events, Format, Host, Level, Log, Metrics, Probes, Record, Rules, Tasks},
     show::{capitalised, default_file, show},
 };
 

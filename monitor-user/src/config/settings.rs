@@ -28,6 +28,8 @@ pub struct Config {
     pub tasks: Tasks,
     /// The flight recorder.
     pub record: Record,
+    /// What is an alert.
+    pub rules: Rules,
     /// Where /proc and /sys are, and the care taken with filesystems.
     pub host: Host,
 }
@@ -88,6 +90,13 @@ pub struct Record {
     pub max_bytes: usize,
     /// How many recordings of alerts are kept on disk.
     pub keep: usize,
+}
+
+/// What is an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// A file of rules; absent for the built-in rules alone.
+    pub file: Option<PathBuf>,
 }
 
 /// Where /proc and /sys are, and the care taken with filesystems.
@@ -177,6 +186,7 @@ impl Default for Config {
             events: Events { slow_request: None, long_wait: None, per_second: 0 },
             tasks: Tasks { top: 0 },
             record: Record { max_bytes: 0, keep: 0 },
+            rules: Rules { file: None },
             host: Host {
                 proc: PathBuf::new(),
                 sys: PathBuf::new(),

@@ -1,0 +1,78 @@
+//! Signals of the agent itself: what it costs, what it loses, and whether it is right.
+
+use super::{Signal, Take, Unit, domain::cpus};
+use crate::rules::moment::{Moment, Own};
+
+fn own<'a>(moment: &Moment<'a>) -> Option<&'a Own> {
+    moment.own
+}
+
+/// The process, and the programs where the kernel says what they take.
+fn machine_share(moment: &Moment) -> Option<f64> {
+    let own = own(moment)?;
+    Some((own.cpu? + own.programs_cpu.unwrap_or(0.0)) / cpus(moment).count() as f64)
+}
+
+pub(super) const SIGNALS: &[&[Signal]] = &[&[
+    Signal::new(
+        "agent_cpu",
+        Unit::Proportion,
+        Take::Node(|m| own(m)?.cpu),
+        "CPU time of the agent's process; 100 % is one CPU. The programs in the kernel are not in it.",
+    ),
+    Signal::new(
+        "agent_programs_cpu",
+        Unit::Proportion,
+        Take::Node(|m| own(m)?.programs_cpu),
+        "CPU time of the programs in the kernel; 100 % is one CPU. Absent while the kernel's BPF statistics are off.",
+    ),
+    Signal::new(
+        "agent_machine_share",
+        Unit::Share,
+        Take::Node(machine_share),
+        "CPU time of the agent, with its programs where the kernel says it, over that of all CPUs.",
+    ),
+    Signal::new(
+        "agent_resident_bytes",
+        Unit::Bytes,
+        Take::Node(|m| Some(own(m)?.resident_bytes? as f64)),
+        "Resident memory of the agent's process.",
+    ),
+    Signal::new(
+        "agent_map_bytes",
+        Unit::Bytes,
+        Take::Node(|m| Some(own(m)?.map_bytes? as f64)),
+        "Memory of the programs' maps in the kernel.",
+    ),
+    Signal::new(
+        "agent_collections_failed",
+        Unit::Count,
+        Take::Node(|m| Some(own(m)?.collections_failed as f64)),
+        "Collections in the window that failed.",
+    ),
+    Signal::new(
+        "agent_agreement_ratio",
+        Unit::Ratio,
+        Take::Agreement(|ratio| ratio),
+        "Our count over the kernel's own since the agent began; it should be 1.",
+    ),
+    Signal::new(
+        "agent_agreement_error",
+        Unit::Proportion,
+        Take::Agreement(|ratio| (ratio - 1.0).abs()),
+        "How far our count is from the kernel's own, either way.",
+    ),
+    Signal::new("agent_probe_off", Unit::Flag, Take::ProbeOff, "Whether a probe does not measure that should."),
+    Signal::new(
+        "discards_share",
+        Unit::Share,
+        Take::Discard(|discarded, counted, _| (discarded + counted > 0.0).then(|| discarded / (discarded + counted))),
+        "Share of what a probe saw and did not count, because the times were not to be believed or had no room.",
+    ),
+    Signal::new(
+        "discards_per_second",
+        Unit::PerSecond,
+        Take::Discard(|discarded, _, seconds| Some(discarded / seconds)),
+        "What a probe saw and did not count, a second.",
+    ),
+]];
