@@ -22,6 +22,7 @@
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
 //! | [`recorder`] | the last minutes of samples, in memory and as files |
 //! | [`rules`] | what is wrong, said as data, and since when |
+//! | [`judge`] | all of these together: from one sample after another to what is wrong |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
@@ -45,6 +46,7 @@ pub mod expose;
 pub mod histogram;
 pub mod host;
 pub mod index;
+pub mod judge;
 pub mod kernel;
 pub mod log;
 pub mod metric;

@@ -18,8 +18,8 @@ use crate::{
     alert::{Alert, State},
     config::Config,
     evidence::{self, Subject},
-    index::{Index, Indexer, Mode, Signal},
-    rules::{Engine, Moment, Own, Rule},
+    index::{self, Index, Indexer, Mode},
+    rules::{Engine, Moment, Own, Rule, signal::Signal},
     sample::Sample,
     status::Status,
     window::{self, Refused, Window},
@@ -173,7 +173,7 @@ impl Judge {
 
     /// Adds what is known about the cause.
     fn explain(&mut self, alert: &mut Alert, before: Option<&Window>, window: &Window, indices: &[Index]) {
-        let signal = self.engine.signal(&alert.rule).unwrap_or_default();
+        let signal = self.engine.signal(&alert.rule).map_or("", |signal| signal.name);
         if matches!(alert.state, State::Pending | State::Firing) {
             let subject = Subject::of(alert, signal, self.settings.mode);
             let evidence = evidence::gather(before, window, indices, &subject);
@@ -188,14 +188,14 @@ impl Judge {
     }
 
     /// The signals on which an index's alert is firing: their baselines stand still.
-    fn firing(&self) -> Vec<Signal> {
+    fn firing(&self) -> Vec<index::Signal> {
         let firing = self.engine.active();
         let labels = firing.iter().filter(|alert| alert.state == State::Firing).filter_map(|alert| {
-            let of_index = self.engine.signal(&alert.rule).is_some_and(crate::rules::signal::is_of_index);
+            let of_index = self.engine.signal(&alert.rule).is_some_and(Signal::is_of_index);
             alert.labels.get("signal").filter(|_| of_index)
         });
         let named: Vec<&str> = labels.map(String::as_str).collect();
-        Signal::ALL.iter().copied().filter(|signal| named.contains(&signal.name())).collect()
+        index::Signal::ALL.iter().copied().filter(|signal| named.contains(&signal.name())).collect()
     }
 
     fn own(&self, begin: usize, now: usize, seconds: f64) -> Option<Own> {

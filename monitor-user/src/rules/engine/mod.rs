@@ -31,7 +31,7 @@ use self::{
     life::{Life, Step, ended},
     tables::Tables,
 };
-use super::{moment::Moment, rule::Rule};
+use super::{moment::Moment, rule::Rule, signal::Signal};
 use crate::alert::{Alert, State};
 
 /// The most alerts at once, of all rules together. A node with more has one problem, not a thousand.
@@ -159,6 +159,12 @@ impl Engine {
     /// The alerts of silenced rules, of which nobody is told.
     pub fn silenced(&self) -> Vec<Alert> {
         self.alerts(true)
+    }
+
+    /// What the rule of this name looks at.
+    pub fn signal(&self, rule: &str) -> Option<&'static Signal> {
+        let active = self.rules.iter().find(|active| active.rule.name == rule)?;
+        Some(active.rule.condition.signal)
     }
 
     /// What the latest step had to do.

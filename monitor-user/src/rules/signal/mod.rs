@@ -66,6 +66,11 @@ impl Signal {
         self.take.domain().labels()
     }
 
+    /// Whether it comes from an index, and so from what is usual.
+    pub const fn is_of_index(&self) -> bool {
+        matches!(self.take, Take::Index(_) | Take::NodeIndex(_))
+    }
+
     /// The value of a thing that is not there: 0, or absent.
     pub(crate) fn when_missing(&self, moment: &Moment) -> Option<f64> {
         matches!(self.missing, Missing::Zero(seen) if seen(moment)).then_some(0.0)
