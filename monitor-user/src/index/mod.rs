@@ -21,6 +21,8 @@ pub mod metrics;
 mod observe;
 mod reference;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
