@@ -19,6 +19,7 @@
 //! | [`status`] | the agent's own figures |
 //! | [`table`] | a window as a person reads it; times, bytes and names as people read them |
 //! | [`index`] | P: how a window's times compare with what they usually are |
+//! | [`durable`], [`baselines`] | small files that survive a loss of power; what is usual, on disk |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
 //! | [`recorder`] | the last minutes of samples, in memory and as files |
 //! | [`rules`] | what is wrong, said as data, and since when |
@@ -36,11 +37,13 @@ extern crate self as kpulse;
 pub mod agent;
 pub mod agreement;
 pub mod alert;
+pub mod baselines;
 pub mod check;
 pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod device;
+pub mod durable;
 pub mod evidence;
 pub mod expose;
 pub mod histogram;

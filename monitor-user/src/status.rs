@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{alert::Alert, sample::Sample, window::Window};
+use crate::{
+    alert::Alert,
+    index::{Index, baseline::BaselineState},
+    sample::Sample,
+    window::Window,
+};
 
 /// What the agent publishes after each collection; outputs get it through a `tokio::sync::watch` channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +19,12 @@ pub struct Snapshot {
     pub sample: Sample,
     /// What happened since the sample before; absent after the first sample.
     pub window: Option<Window>,
+    /// The indices of the latest window that was judged, by signal and mode.
+    #[serde(default)]
+    pub indices: Vec<Index>,
+    /// How the baselines are.
+    #[serde(default)]
+    pub baselines: Vec<BaselineState>,
     /// How the agent is.
     pub status: Status,
     /// What is pending or firing, and the latest that are over, newest first.

@@ -6,6 +6,7 @@
 //! Exit status: 0 all is well, 1 something is wrong, 2 wrong usage or configuration.
 
 pub mod agent;
+pub mod baseline;
 pub mod check;
 pub mod config;
 pub mod print;
@@ -72,6 +73,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("check", args)) => check::run(&settings(args, false)?, args),
         Some(("config", args)) => config::run(args),
         Some(("rules", args)) => rules::run(args),
+        Some(("baseline", args)) => baseline::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -95,6 +97,7 @@ pub fn command() -> Command {
             check::command(),
             config::command(),
             rules::command(),
+            baseline::command(),
         ])
 }
 
@@ -134,6 +137,7 @@ fn flag(key: &'static Key) -> Arg {
             Kind::Duration(..) | Kind::Threshold(..) => "DURATION",
             Kind::Level(_) => "LEVEL",
             Kind::Format(_) => "FORMAT",
+            Kind::Mode(_) => "MODE",
         })
 }
 
