@@ -19,6 +19,7 @@
 //! | [`status`] | the agent's own figures |
 //! | [`index`] | P: how a window's times compare with what they usually are |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
+//! | [`journal`] | the states of alerts, on disk |
 //! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -39,9 +40,11 @@ pub mod expose;
 pub mod histogram;
 pub mod host;
 pub mod index;
+pub mod journal;
 pub mod kernel;
 pub mod log;
 pub mod metric;
+pub mod notify;
 pub mod probes;
 pub mod sample;
 pub mod selfcheck;
