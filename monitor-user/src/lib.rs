@@ -22,6 +22,7 @@
 //! | [`journal`] | the states of alerts, on disk |
 //! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
+//! | [`notify`] | everybody is told of alerts |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |

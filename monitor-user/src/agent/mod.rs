@@ -237,6 +237,7 @@ impl Agent {
             collection_ns: Some(begun.elapsed().as_nanos() as u64),
             collections_failed: self.failed,
             agreement: agreement.into_iter().map(|(figure, ratio)| (figure.into(), ratio)).collect(),
+            ..Status::default()
         }
     }
 

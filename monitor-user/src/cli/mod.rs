@@ -123,6 +123,9 @@ fn flag(key: &'static Key) -> Arg {
             Kind::Duration(..) | Kind::Threshold(..) => "DURATION",
             Kind::Level(_) => "LEVEL",
             Kind::Format(_) => "FORMAT",
+            Kind::Text(_) => "TEXT",
+            Kind::Url(_) => "URL",
+            Kind::Urls(_) => "URLS",
         })
 }
 

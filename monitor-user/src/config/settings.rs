@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use monitor_common::indexed_enum;
 
 use super::{KEYS, key::Given};
+pub use crate::notify::Settings as Notify;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub tasks: Tasks,
     /// Where /proc and /sys are, and the care taken with filesystems.
     pub host: Host,
+    /// Who is told of alerts.
+    pub notify: Notify,
 }
 
 /// What is logged and how.
@@ -172,6 +175,7 @@ impl Default for Config {
                 filesystem_interval: Duration::ZERO,
                 filesystem_timeout: Duration::ZERO,
             },
+            notify: Notify::default(),
         };
         for key in KEYS {
             key.set(&mut config, Given::Text(key.default)).expect("a default is valid");

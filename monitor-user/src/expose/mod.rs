@@ -19,11 +19,15 @@ mod storage;
 #[cfg(test)]
 mod testing;
 
-use crate::{metric::Metric, probes::PROBES};
+use crate::{metric::Metric, notify, probes::PROBES};
 
 /// What is not a probe's, by where it comes from. The last metric of the last section counts the series before it.
-const OWN_SECTIONS: &[(&str, &[Metric])] =
-    &[("The node", host::METRICS), ("Filesystems and disks", storage::METRICS), ("The agent itself", own::METRICS)];
+const OWN_SECTIONS: &[(&str, &[Metric])] = &[
+    ("The node", host::METRICS),
+    ("Filesystems and disks", storage::METRICS),
+    ("Alerts, told", notify::metrics::METRICS),
+    ("The agent itself", own::METRICS),
+];
 
 /// Every metric there is, by where it comes from.
 pub fn sections() -> impl Iterator<Item = (&'static str, &'static [Metric])> {

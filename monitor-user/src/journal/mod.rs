@@ -96,9 +96,10 @@ pub struct Health {
     pub trouble: Option<String>,
     /// What its files take, in bytes.
     pub bytes: u64,
-    /// Transitions that each target will not get, because there was no more room for them or they could not be read, since
-    /// the start.
-    pub lost: BTreeMap<String, u64>,
+    /// Transitions that each target will not get because there was no more room for them, since the start.
+    pub no_room: BTreeMap<String, u64>,
+    /// Transitions that each target will not get because they could not be read, since the start.
+    pub unreadable: BTreeMap<String, u64>,
 }
 
 /// The journal.
@@ -108,7 +109,8 @@ pub struct Journal {
     ledger: Ledger,
     limits: Limits,
     trouble: Option<String>,
-    lost: BTreeMap<String, u64>,
+    no_room: BTreeMap<String, u64>,
+    unreadable: BTreeMap<String, u64>,
     /// Nobody knows how far the targets are.
     cursors_lost: bool,
     /// Whether the cursors have moved since they were saved.
@@ -144,7 +146,8 @@ impl Journal {
             ledger: Ledger::default(),
             limits,
             trouble: None,
-            lost: BTreeMap::new(),
+            no_room: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             cursors_lost: false,
             moved: false,
         }
@@ -299,7 +302,7 @@ impl Journal {
                 damaged => {
                     let why = damaged.err().map_or("it is no alert".into(), |error| error.to_string());
                     tracing::error!(alert = &*entry.id, sequence, "a transition in the journal cannot be read: {why}");
-                    self.ledger.give_up(sequence, &mut self.lost);
+                    self.ledger.give_up(sequence, &mut self.unreadable);
                     self.moved = true;
                 }
             }
@@ -310,7 +313,12 @@ impl Journal {
     /// How it is.
     pub fn health(&self) -> Health {
         let bytes = self.files.as_ref().map_or(0, Files::bytes);
-        Health { trouble: self.trouble.clone(), bytes, lost: self.lost.clone() }
+        Health {
+            trouble: self.trouble.clone(),
+            bytes,
+            no_room: self.no_room.clone(),
+            unreadable: self.unreadable.clone(),
+        }
     }
 
     /// Makes room for `more` bytes.
@@ -327,8 +335,8 @@ impl Journal {
             self.ledger.make_room(goal(memory), true, &mut lost);
         }
         for (target, records) in lost {
-            tracing::error!(target_name = target, records, "alerts were not delivered in time and had no more room");
-            *self.lost.entry(target).or_default() += records;
+            tracing::error!(to = target, records, "alerts were not delivered in time and had no more room");
+            *self.no_room.entry(target).or_default() += records;
             self.moved = true;
         }
         let Some(files) = &self.files else { return };
@@ -345,7 +353,7 @@ impl Journal {
         files.close();
         match files.compact(&mut self.ledger.entries) {
             Ok(unreadable) => {
-                unreadable.into_iter().for_each(|sequence| self.ledger.give_up(sequence, &mut self.lost));
+                unreadable.into_iter().for_each(|sequence| self.ledger.give_up(sequence, &mut self.unreadable));
             }
             Err(error) => tracing::debug!("the journal of alerts cannot be made smaller: {error}"),
         }

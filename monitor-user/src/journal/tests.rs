@@ -132,7 +132,7 @@ fn damage_while_it_runs_is_counted_and_holds_up_nobody() {
     bytes[40] ^= 1;
     fs::write(&path, &bytes).unwrap();
     assert_eq!(owed(&mut journal, "a"), [(2, "2".into(), Firing)]);
-    assert_eq!(journal.health().lost, BTreeMap::from([("a".into(), 1)]));
+    assert_eq!(journal.health().unreadable, BTreeMap::from([("a".into(), 1)]));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_full_journal_drops_the_oldest_for_each_target_and_keeps_what_is_not_over() 
         assert!(journal.health().bytes <= LIMITS.bytes, "{}", journal.health().bytes);
     }
     let left = owed(&mut journal, "down");
-    assert_eq!(journal.health().lost, BTreeMap::from([("down".into(), appended - left.len() as u64)]));
+    assert_eq!(journal.health().no_room, BTreeMap::from([("down".into(), appended - left.len() as u64)]));
     assert_eq!((&left[0], left.last().unwrap()), (&(1, "stays".into(), Firing), &(601, "299".into(), Resolved)));
     drop(journal);
     let (mut journal, recovered) = open(&folder, &["up", "down"]);
@@ -278,7 +278,7 @@ fn without_a_folder_alerts_are_in_memory() {
         journal.append(&[alert(&n.to_string(), Firing, 2), alert(&n.to_string(), Resolved, 2)]).unwrap();
     }
     assert!(journal.ledger.bytes <= LIMITS.bytes);
-    assert!(journal.health().lost["a"] > 1000, "{:?}", journal.health());
+    assert!(journal.health().no_room["a"] > 1000, "{:?}", journal.health());
 }
 
 #[test]
