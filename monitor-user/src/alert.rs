@@ -67,3 +67,25 @@ pub struct Alert {
     /// What was known when it fired.
     pub firing_evidence: Option<Box<Evidence>>,
 }
+
+impl Alert {
+    /// When it came into its present state, in nanoseconds since 1970, as far as its times tell.
+    pub fn changed_ns(&self) -> u64 {
+        let known = match self.state {
+            State::Pending => None,
+            State::Firing => self.fired_ns,
+            State::Resolved | State::Dropped => self.resolved_ns.or(self.fired_ns),
+        };
+        known.unwrap_or(self.pending_ns)
+    }
+
+    /// The label set as one number, the same that Alertmanager gives it: 64 bits of FNV-1a over the names and values in
+    /// the order of the names, each followed by the byte 255 (Prometheus' `common/model/signature.go`).
+    pub fn fingerprint(&self) -> u64 {
+        let labels = self.labels.iter().filter(|(_, value)| !value.is_empty());
+        let parts = labels.flat_map(|(name, value)| [name, value]);
+        parts
+            .flat_map(|part| part.bytes().chain([255]))
+            .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+}

@@ -24,7 +24,10 @@
 //! | [`recorder`] | the last minutes of samples, in memory and as files |
 //! | [`rules`] | what is wrong, said as data, and since when |
 //! | [`judge`] | all of these together: from one sample after another to what is wrong |
+//! | [`journal`] | the states of alerts, on disk |
+//! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
+//! | [`notify`] | everybody is told of alerts |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
@@ -49,10 +52,12 @@ pub mod expose;
 pub mod histogram;
 pub mod host;
 pub mod index;
+pub mod journal;
 pub mod judge;
 pub mod kernel;
 pub mod log;
 pub mod metric;
+pub mod notify;
 pub mod probes;
 pub mod recorder;
 pub mod rules;

@@ -1,7 +1,7 @@
 //! The agent's own figures, and what it publishes after each collection. Plain data: the agent fills it, the outputs
 //! read it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The counters.
-    pub sample: Sample,
+    pub sample: Arc<Sample>,
     /// What happened since the sample before; absent after the first sample.
     pub window: Option<Window>,
     /// The indices of the latest window that was judged, by signal and mode.
@@ -55,6 +55,38 @@ pub struct Status {
     pub collections_failed: u64,
     /// Our count over the kernel's own since the agent began, by figure.
     pub agreement: Vec<(String, f64)>,
+    /// Each target of alerts; empty where nobody is told.
+    pub delivery: Vec<Delivery>,
+    /// How the alerts are kept; absent where there are none.
+    pub journal: Option<Journal>,
+}
+
+/// How one target of alerts is served. Counters are cumulative since the agent began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// What it is: `alertmanager`, `webhook`, `elasticsearch` or `log`.
+    pub kind: String,
+    /// Its name: where it is, without anything that could be secret.
+    pub target: String,
+    /// Transitions that it has not got yet.
+    pub queued: u64,
+    /// When the oldest of these happened, in nanoseconds since 1970.
+    pub oldest_ns: Option<u64>,
+    /// Transitions that it has got.
+    pub delivered: u64,
+    /// Attempts that came to nothing and are made again.
+    pub failed: u64,
+    /// Transitions that it will never get, by reason: `rejected`, `no_room`, `unreadable`.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// How the alerts are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Why they are in memory alone; absent if all is on disk.
+    pub trouble: Option<String>,
+    /// What the files take, in bytes.
+    pub bytes: u64,
 }
 
 /// A probe and whether it is on.

@@ -139,6 +139,17 @@ pub const REQUIREMENTS: &[Requirement] = &[
             elsewhere: None,
         },
     },
+    Requirement {
+        name: "alertmanager",
+        why: "gets the agent's alerts, and amtool shows what it got",
+        purposes: &[Purpose::Test],
+        source: Source::Debian {
+            packages: &["prometheus-alertmanager"],
+            binaries: &["prometheus-alertmanager", "amtool"],
+            service: Some("prometheus-alertmanager"),
+            elsewhere: None,
+        },
+    },
 ];
 
 /// Looks things up on this machine; asks for the toolchain's place once.

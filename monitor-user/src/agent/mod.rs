@@ -185,8 +185,7 @@ impl Agent {
             self.shown = true;
         }
         let (indices, baselines) = (Vec::new(), Vec::new());
-        let snapshot =
-            Snapshot { sample: collected.sample, window, indices, baselines, status, alerts: Vec::new() };
+        let snapshot = Snapshot { sample: collected.sample, window, indices, baselines, status, alerts: Vec::new() };
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 
@@ -240,6 +239,7 @@ impl Agent {
             collection_ns: Some(begun.elapsed().as_nanos() as u64),
             collections_failed: self.failed,
             agreement: agreement.into_iter().map(|(figure, ratio)| (figure.into(), ratio)).collect(),
+            ..Status::default()
         }
     }
 

@@ -138,6 +138,9 @@ fn flag(key: &'static Key) -> Arg {
             Kind::Level(_) => "LEVEL",
             Kind::Format(_) => "FORMAT",
             Kind::Mode(_) => "MODE",
+            Kind::Text(_) => "TEXT",
+            Kind::Url(_) => "URL",
+            Kind::Urls(_) => "URLS",
         })
 }
 

@@ -79,7 +79,10 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, key: &'static Key, at: usize, value: &DeValue<'_>) {
+        let strings: Option<Vec<&str>> =
+            value.as_array().and_then(|all| all.iter().map(|v| v.get_ref().as_str()).collect());
         let given = match value {
+            DeValue::Array(_) if strings.is_some() => Given::Strings(strings.as_deref().unwrap_or_default()),
             DeValue::String(text) => Given::String(text),
             DeValue::Integer(number) => Given::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
             DeValue::Boolean(value) => Given::Boolean(*value),

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{Config, Format, KEYS, Level, duration, problem::quoted};
-use crate::index::Mode;
+use crate::{index::Mode, notify::Url};
 
 /// One thing that can be set.
 #[derive(Debug)]
@@ -50,6 +50,12 @@ pub enum Kind {
     Format(Field<Format>),
     /// What P is held against.
     Mode(Field<Mode>),
+    /// A text on one line, or nothing.
+    Text(Field<Option<String>>),
+    /// A URL, or nothing.
+    Url(Field<Option<Url>>),
+    /// URLs: an array in the file, else with commas between them.
+    Urls(Field<Vec<Url>>),
 }
 
 /// A value as someone gave it.
@@ -63,6 +69,8 @@ pub enum Given<'a> {
     Integer(Option<i64>),
     /// A boolean of the file.
     Boolean(bool),
+    /// An array of strings of the file.
+    Strings(&'a [&'a str]),
     /// Anything else in the file, by the name of its type with an article.
     Other(&'static str),
 }
@@ -99,6 +107,9 @@ impl Key {
             Kind::Level(_) => one_of(Level::ALL.iter().map(|level| level.name())),
             Kind::Format(_) => one_of(Format::ALL.iter().map(|format| format.name())),
             Kind::Mode(_) => one_of(MODES.iter().map(|mode| mode.name())),
+            Kind::Text(_) => "a text or \"\"".into(),
+            Kind::Url(_) => "a URL or \"\"".into(),
+            Kind::Urls(_) => "URLs: an array of strings in the file, with commas between them elsewhere".into(),
         }
     }
 
@@ -106,7 +117,12 @@ impl Key {
     pub fn set(&self, config: &mut Config, given: Given<'_>) -> Result<(), String> {
         self.try_set(config, given).map_err(|reason| {
             let found = match given {
+                // A password that somebody wrote into a URL must not end up in a log.
+                Given::Text(text) | Given::String(text) if self.is_url() && text.contains(['@', '?', '#']) => {
+                    "what is not shown here".into()
+                }
                 Given::Text(text) | Given::String(text) => quoted(text),
+                Given::Strings(_) => "an array".into(),
                 Given::Integer(Some(number)) => number.to_string(),
                 Given::Integer(None) => "a number that is too large".into(),
                 Given::Boolean(value) => value.to_string(),
@@ -139,6 +155,9 @@ impl Key {
             Kind::Level(field) => field(config).name().into(),
             Kind::Format(field) => field(config).name().into(),
             Kind::Mode(field) => field(config).name().into(),
+            Kind::Text(field) => field(config).clone().unwrap_or_default(),
+            Kind::Url(field) => field(config).as_ref().map_or(String::new(), Url::to_string),
+            Kind::Urls(field) => field(config).iter().map(Url::to_string).collect::<Vec<_>>().join(","),
         }
     }
 
@@ -147,8 +166,16 @@ impl Key {
         let text = self.text(config);
         match self.kind {
             Kind::Switch(_) | Kind::Number(..) => text,
+            Kind::Urls(_) => {
+                let urls: Vec<String> = text.split(',').filter(|url| !url.is_empty()).map(string).collect();
+                format!("[{}]", urls.join(", "))
+            }
             _ => string(&text),
         }
+    }
+
+    fn is_url(&self) -> bool {
+        matches!(self.kind, Kind::Url(_) | Kind::Urls(_))
     }
 
     /// As [`Self::set`]; the error is a reason, empty if what was expected says it all.
@@ -169,6 +196,16 @@ impl Key {
                     _ => None,
                 };
                 *field(config) = number.filter(|number| range.contains(number)).ok_or_else(String::new)?;
+            }
+            Kind::Urls(field) => {
+                let texts: Vec<&str> = match given {
+                    Given::Strings(texts) => texts.to_vec(),
+                    Given::Text("") => Vec::new(),
+                    Given::Text(text) => text.split(',').collect(),
+                    _ => return Err(String::new()),
+                };
+                let urls: Result<_, String> = texts.into_iter().map(|text| Url::parse(text.trim())).collect();
+                *field(config) = urls?;
             }
             kind => {
                 let text = match given {
@@ -212,7 +249,11 @@ fn set_text(kind: &Kind, config: &mut Config, text: &str) -> Result<(), String> 
         Kind::Format(field) => *field(config) = named(Format::ALL, |format| format.name(), text)?,
         Kind::Mode(_) if text == Mode::InstantMean.name() => return Err("it is a self-test that always reads 1".into()),
         Kind::Mode(field) => *field(config) = named(&MODES, |mode| mode.name(), text)?,
-        Kind::Switch(_) | Kind::Number(..) => return Err(String::new()),
+        Kind::Text(_) if text.chars().any(char::is_control) => return Err("it is not on one line".into()),
+        Kind::Text(field) => *field(config) = (!text.is_empty()).then(|| text.into()),
+        Kind::Url(field) if text.is_empty() => *field(config) = None,
+        Kind::Url(field) => *field(config) = Some(Url::parse(text)?),
+        Kind::Switch(_) | Kind::Number(..) | Kind::Urls(_) => return Err(String::new()),
     }
     Ok(())
 }
@@ -304,12 +345,16 @@ pub(super) mod tests {
             Kind::Address(_) => "[::1]:1",
             Kind::Directory(_) | Kind::File(_) => "/else where/\"é\\",
             Kind::Switch(_) => "false",
+            Kind::Number(ref range, _) if *range.start() > 1000 => "100000",
             Kind::Number(..) => "1000",
             Kind::Duration(..) => "2s500ms",
             Kind::Threshold(..) => "off",
             Kind::Level(_) => "debug",
             Kind::Format(_) => "json",
             Kind::Mode(_) => "pinned",
+            Kind::Text(_) => "some\"body\\",
+            Kind::Url(_) => "https://else.where:1/x",
+            Kind::Urls(_) => "https://else.where:1/x,http://[::1]:2",
         }
     }
 

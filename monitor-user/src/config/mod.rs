@@ -33,7 +33,8 @@ pub use self::{
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
     settings::{
-        Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Probes, Record, Rules, State, Tasks,
+        Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Notify, Probes, Record, Rules, State,
+        Tasks,
     },
     show::{capitalised, default_file, show},
 };
@@ -168,11 +169,21 @@ impl Loading {
         if self.problems.is_empty() {
             self.filesystem_times();
             self.judge_times();
+            self.notify_secrets();
         }
         if !self.problems.is_empty() {
             return Err(Errors(self.problems));
         }
         Ok(Loaded { config: self.config, origin: self.origin, warnings: self.warnings })
+    }
+
+    /// Whoever is told of alerts is told at most one secret, and a whole one.
+    fn notify_secrets(&mut self) {
+        for (key, message) in self.config.notify.contradictions() {
+            let place = self.origin.get(key.as_str()).cloned().unwrap_or(Origin::Default);
+            self.problems.push(Problem { place: Place::Given(place), message: format!("{key}: {message}") });
+        }
+        self.warnings.extend(self.config.notify.warnings());
     }
 
     /// A question may not be outlived by the next one: the agent would never have an answer.

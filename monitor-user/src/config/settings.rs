@@ -7,6 +7,7 @@ use monitor_common::indexed_enum;
 
 use super::{KEYS, key::Given};
 use crate::index::{self, Mode, baseline::Learning};
+pub use crate::notify::Settings as Notify;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub judge: Judge,
     /// What P is held against, and how that is learned.
     pub index: Index,
+    /// Who is told of alerts.
+    pub notify: Notify,
 }
 
 /// What outlives the agent.
@@ -261,6 +264,7 @@ impl Default for Config {
                 learn_time: Duration::ZERO,
                 longest_freeze: Duration::ZERO,
             },
+            notify: Notify::default(),
         };
         for key in KEYS {
             key.set(&mut config, Given::Text(key.default)).expect("a default is valid");

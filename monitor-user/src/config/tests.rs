@@ -60,10 +60,19 @@ fn for_every_key_a_flag_beats_the_environment_beats_the_file_beats_the_default()
             );
         };
         check(&sources, &default, Origin::Default);
+        // A user is nobody without a password.
+        for (one, other) in [("_username", "_password_file"), ("_password_file", "_username")] {
+            let other = key.name.strip_suffix(one).and_then(|kind| Key::find(&format!("{kind}{other}")));
+            sources.flags.extend(other.map(|other| (other.name, other_value(other).into())));
+        }
         sources.file = Some(file.clone());
         check(&sources, other_value(key), Origin::File { path: file.clone(), line: 1 });
         // An empty default cannot be said in a variable: empty is not set.
-        let from_env = if default.is_empty() { "/from/env" } else { &default };
+        let from_env = match key.kind {
+            Kind::Url(_) | Kind::Urls(_) => "http://from.env",
+            _ if default.is_empty() => "/from/env",
+            _ => &default,
+        };
         sources.env.insert(key.env(), from_env.into());
         check(&sources, from_env, Origin::Env(key.env()));
         sources.flags.insert(key.name, other_value(key).into());

@@ -19,13 +19,14 @@ mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use crate::{metric::Metric, probes::PROBES};
+use crate::{metric::Metric, notify, probes::PROBES};
 
 /// What is not a probe's, by where it comes from. The last metric of the last section counts the series before it.
 const OWN_SECTIONS: &[(&str, &[Metric])] = &[
     ("The node", host::METRICS),
     ("Filesystems and disks", storage::METRICS),
     ("The performance index", crate::index::metrics::METRICS),
+    ("Alerts, told", notify::metrics::METRICS),
     ("The agent itself", own::METRICS),
 ];
 

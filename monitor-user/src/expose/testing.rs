@@ -15,7 +15,7 @@ use crate::{
         baseline::{BaselineState, State},
     },
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
-    status::{ProbeState, Program, Snapshot, Status},
+    status::{Delivery, Journal, ProbeState, Program, Snapshot, Status},
     window::{self, Device, Operation as DeviceOperation, TaskUse, Tasks, Times, Use, Window},
 };
 
@@ -198,6 +198,20 @@ fn status() -> Status {
         collection_ns: Some(350_000),
         collections_failed: 1,
         agreement: vec![("context_switches".into(), 0.9999)],
+        delivery: ["webhook", "alertmanager"].map(delivery).into(),
+        journal: Some(Journal { trouble: None, bytes: 4096 }),
+    }
+}
+
+fn delivery(kind: &str) -> Delivery {
+    Delivery {
+        kind: kind.into(),
+        target: "http://127.0.0.1:9093".into(),
+        queued: 2,
+        oldest_ns: Some(1_699_999_990_000_000_000),
+        delivered: 5,
+        failed: 3,
+        dropped: BTreeMap::from([("rejected".into(), 1)]),
     }
 }
 

@@ -12,8 +12,8 @@ mod tests;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-pub use self::book::ENDED;
 use self::book::Book;
+pub use self::book::ENDED;
 use crate::{
     alert::{Alert, State},
     config::Config,

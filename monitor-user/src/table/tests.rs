@@ -257,6 +257,8 @@ fn moments_are_those_of_the_calendar() {
         (4_107_542_400, "2100-03-01 00:00:00 UTC"),
     ] {
         assert_eq!(units::utc(seconds * 1_000_000_000), text);
+        let exchanged = format!("{}.000000042Z", text.replacen(' ', "T", 1).trim_end_matches(" UTC"));
+        assert_eq!(units::rfc3339(seconds * 1_000_000_000 + 42), exchanged);
     }
 }
 

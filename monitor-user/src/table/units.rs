@@ -91,3 +91,9 @@ pub fn utc(realtime_ns: u64) -> String {
     }
     format!("{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC", days + 1)
 }
+
+/// A moment in nanoseconds since 1970 as programs exchange it (RFC 3339), such as `2026-11-23T22:50:35.000000042Z`.
+pub fn rfc3339(realtime_ns: u64) -> String {
+    let whole = utc(realtime_ns).replacen(' ', "T", 1).replace(" UTC", "");
+    format!("{whole}.{:09}Z", realtime_ns % 1_000_000_000)
+}
