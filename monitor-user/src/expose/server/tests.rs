@@ -127,7 +127,7 @@ async fn the_alerts_are_listed_and_each_has_its_address() {
     server.publish.send_replace(Some(Arc::new(snapshot)));
     server.until_ready().await;
     let found: Vec<Arc<crate::alert::Alert>> = serde_json::from_str(body(&server.get("/api/v1/alerts").await)).unwrap();
-    assert_eq!(found, [alert.clone()]);
+    assert_eq!(found, std::slice::from_ref(&alert));
     let address = format!("/alerts/{}", alert.id);
     for page in ["/", "/alerts"] {
         let page = server.get(page).await;

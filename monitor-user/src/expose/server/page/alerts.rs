@@ -138,6 +138,6 @@ mod tests {
             )
         );
         assert!(of(&alerts()[2..]).ends_with("none"));
-        assert!(of(&vec![Arc::new(alert()); 5]).ends_with(" and others"));
+        assert!(of(&[(); 5].map(|()| Arc::new(alert()))).ends_with(" and others"));
     }
 }
