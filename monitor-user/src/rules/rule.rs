@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use monitor_common::indexed_enum;
 
-use super::{pattern::Matcher, signal::Signal, template::Template};
+use super::{
+    pattern::Matcher,
+    signal::{Signal, Unit},
+    template::Template,
+};
 use crate::{alert::Severity, config::Origin};
 
 /// What is wrong, and what is said of it.
@@ -95,12 +99,15 @@ impl Compare {
 }
 
 impl fmt::Display for Condition {
-    /// `signal{label="pattern"} above 20.0ms, clears at 10.0ms`.
+    /// `signal{label="pattern"} above 20.0ms, clears at 10.0ms`, or `signal is yes`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.signal.name)?;
         if !self.matchers.is_empty() {
             let matchers: Vec<String> = self.matchers.iter().map(ToString::to_string).collect();
             write!(f, "{{{}}}", matchers.join(", "))?;
+        }
+        if self.signal.unit == Unit::Flag {
+            return f.write_str(if self.compare == Compare::Above { " is yes" } else { " is no" });
         }
         let format = |value| self.signal.unit.format(value);
         write!(f, " {} {}", self.compare.name(), format(self.threshold))?;

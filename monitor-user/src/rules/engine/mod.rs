@@ -15,8 +15,10 @@
 //! |---|---|
 //! | `rows`, `tables` | the values of all signals in use, taken once a moment; rows of one domain that go with another's |
 //! | `judgement` | whether a condition holds for a row |
+//! | `active` | one rule and its alerts |
 //! | `life` | one alert from its first window to its last |
 
+mod active;
 mod judgement;
 mod life;
 mod rows;
@@ -27,6 +29,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use self::{
+    active::{Active, labels},
     judgement::{Judged, Truth, key_fits},
     life::{Life, Step, ended},
     tables::Tables,
@@ -49,16 +52,6 @@ pub struct Engine {
     /// When the latest step was, on the steady clock.
     last_ns: Option<u64>,
     work: Work,
-}
-
-/// A rule that is judged.
-#[derive(Debug)]
-struct Active {
-    rule: Rule,
-    condition: Judged,
-    and: Vec<Judged>,
-    /// By the number of the row.
-    lives: BTreeMap<u32, Life>,
 }
 
 /// What the latest step had to do: the measure of its cost that does not depend on the machine.
@@ -93,7 +86,7 @@ impl Engine {
     /// has no rule any more ends with the first step.
     pub fn restore(&mut self, current: Vec<Alert>) {
         for alert in current.into_iter().filter(|alert| matches!(alert.state, State::Pending | State::Firing)) {
-            if let Err((alert, reason)) = self.adopt(alert) {
+            if let Err(reason) = self.adopt(&alert) {
                 self.ending.push((alert, reason));
             }
         }
@@ -198,24 +191,24 @@ impl Engine {
     }
 
     /// Makes an alert of before a restart one of a rule's, if there is one whose alert it can be.
-    fn adopt(&mut self, alert: Alert) -> Result<(), (Alert, &'static str)> {
+    fn adopt(&mut self, alert: &Alert) -> Result<(), &'static str> {
         let Some(active) = self.rules.iter_mut().find(|active| active.rule.name == alert.rule) else {
-            return Err((alert, "there is no such rule any more, or it is turned off"));
+            return Err("there is no such rule any more, or it is turned off");
         };
         if active.rule.silenced {
-            return Err((alert, "the rule is silenced"));
+            return Err("the rule is silenced");
         }
         let signal = active.rule.condition.signal;
         let key: Vec<String> =
             signal.labels().iter().map(|label| alert.labels.get(*label).cloned().unwrap_or_default()).collect();
         if labels(&active.rule, &self.node, &key) != alert.labels || !key_fits(&active.rule.condition, &key) {
-            return Err((alert, "the rule or the node has changed: this alert can no more arise"));
+            return Err("the rule or the node has changed: this alert can no more arise");
         }
         let row = self.tables.rows_mut(signal.take.domain()).number(&key);
         match active.lives.contains_key(&row) {
-            true => Err((alert, "another alert has the same labels")),
+            true => Err("another alert has the same labels"),
             false => {
-                active.lives.insert(row, Life::restore(&alert));
+                active.lives.insert(row, Life::restore(alert));
                 Ok(())
             }
         }
@@ -247,96 +240,4 @@ impl Engine {
             }
         }
     }
-}
-
-impl Active {
-    /// Works out what has to be known of rows that are new.
-    fn prepare(&mut self, tables: &mut Tables, work: &mut Work) {
-        let domain = self.condition.condition.signal.take.domain();
-        for other in &mut self.and {
-            work.matched += tables.join(domain, other.condition.signal.take.domain());
-            work.matched += other.look_at_new_rows(tables);
-        }
-        work.matched += self.condition.look_at_new_rows(tables);
-    }
-
-    /// How all conditions together stand for a row, and the first signal without a value.
-    fn truth(&self, tables: &Tables, row: u32) -> (Truth, &'static str) {
-        let first = self.condition.truth(tables, row);
-        let mut unknown = if first == Truth::Unknown { self.condition.condition.signal.name } else { "" };
-        let mut truth = first;
-        for other in &self.and {
-            let found = other.truth_with(tables, &self.condition, row);
-            if found == Truth::Unknown && unknown.is_empty() {
-                unknown = other.condition.signal.name;
-            }
-            truth = truth.and(found);
-        }
-        (truth, if truth == Truth::Unknown { unknown } else { "" })
-    }
-
-    fn advance(&mut self, tables: &Tables, step: &Step) {
-        let mut lives = std::mem::take(&mut self.lives);
-        for (&row, life) in &mut lives {
-            let (truth, unknown) = self.truth(tables, row);
-            let step = Step { truth, unknown, value: self.condition.value(tables, row), ..*step };
-            life.advance(&self.rule, &step);
-        }
-        self.lives = lives;
-    }
-
-    fn begin(
-        &mut self,
-        tables: &Tables,
-        node: &BTreeMap<String, String>,
-        step: &Step,
-        holding: &[u32],
-        room: &mut usize,
-        work: &mut Work,
-    ) {
-        let rows = tables.rows(self.condition.condition.signal.take.domain());
-        for &row in holding {
-            // One that ended in this very window (unseen for too long) begins anew in the next.
-            if self.lives.contains_key(&row) || !rows.is_present(row) || self.truth(tables, row).0 != Truth::Holds {
-                continue;
-            }
-            if *room == 0 {
-                work.suppressed += 1;
-                continue;
-            }
-            *room -= 1;
-            let step = Step { value: self.condition.value(tables, row), ..*step };
-            let labels = labels(&self.rule, node, rows.key(row));
-            self.lives.insert(row, Life::begin(&self.rule, labels, &step));
-        }
-    }
-
-    /// What others do not know yet. Lives that are over end here.
-    fn changes(&mut self) -> Vec<Alert> {
-        let mut changes = Vec::new();
-        if !self.rule.silenced {
-            for life in self.lives.values_mut().filter(|life| life.told != Some(life.state)) {
-                if life.told.is_some() || !life.is_over() {
-                    life.told = Some(life.state);
-                    changes.push(life.alert(&self.rule));
-                }
-            }
-        }
-        self.lives.retain(|_, life| !life.is_over());
-        changes.sort_by(|a, b| a.labels.cmp(&b.labels));
-        changes
-    }
-}
-
-/// The identity of an alert. A label of the signal beats one of the node, as where a server judges many nodes. What is empty is no
-/// label.
-fn labels(rule: &Rule, node: &BTreeMap<String, String>, key: &[String]) -> BTreeMap<String, String> {
-    let mut labels = node.clone();
-    let of_signal =
-        rule.condition.signal.labels().iter().zip(key).map(|(name, value)| (name.to_string(), value.clone()));
-    labels.extend(of_signal.chain(rule.labels.clone()));
-    labels.insert("alertname".into(), rule.name.clone());
-    labels.insert("severity".into(), rule.severity.name().into());
-    labels.retain(|_, value| !value.is_empty());
-    labels
 }

@@ -56,8 +56,11 @@ indexed_enum! {
     }
 }
 
+/// Takes one share.
+type ShareOf = fn(&CpuModeShares) -> f64;
+
 /// Modes of CPU time with their shares.
-pub(super) const CPU_MODES: [(&str, fn(&CpuModeShares) -> f64); 8] = [
+pub(super) const CPU_MODES: [(&str, ShareOf); 8] = [
     ("user", |m| m.user),
     ("nice", |m| m.nice),
     ("system", |m| m.system),
