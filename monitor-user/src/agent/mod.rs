@@ -185,7 +185,7 @@ impl Agent {
             self.shown = true;
         }
         let (indices, baselines) = (Vec::new(), Vec::new());
-        let snapshot = Snapshot { sample: collected.sample, window, indices, baselines, status, alerts: Vec::new() };
+        let snapshot = Snapshot { sample: Arc::new(collected.sample), window, indices, baselines, status, alerts: Vec::new() };
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 

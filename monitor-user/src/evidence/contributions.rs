@@ -178,6 +178,7 @@ pub fn because(standing: Standing) -> &'static str {
         Standing::TooFew => "there were too few requests for a verdict",
         Standing::Learning => "what is usual is still being learned",
         Standing::NoPeers => "there are too few nodes to compare with",
+        Standing::Refused => "what was reported cannot be",
     }
 }
 

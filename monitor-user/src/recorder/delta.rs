@@ -99,6 +99,26 @@ impl Delta for String {
     }
 }
 
+/// What many samples share is compared by its place first.
+impl<T: Delta + Clone> Delta for Arc<T> {
+    fn same(&self, now: &Self) -> bool {
+        Arc::ptr_eq(self, now) || T::same(self, now)
+    }
+
+    fn write(&mut self, now: &Self, out: &mut Output) {
+        Self::make_mut(self).write(now, out);
+        *self = now.clone();
+    }
+
+    fn read(&mut self, input: &mut Input) -> Result<(), Malformed> {
+        Self::make_mut(self).read(input)
+    }
+
+    fn heap(&self) -> usize {
+        size_of::<T>() + T::heap(self)
+    }
+}
+
 /// 0 is none, 1 a value that differs, 2 one that is its type's default.
 impl<T: Delta + Default> Delta for Option<T> {
     fn same(&self, now: &Self) -> bool {

@@ -24,12 +24,13 @@ fields! {
     Class { requests, bytes, timed, queue_ns, device_ns }
     InFlight { device, requests, oldest_ns }
     Task {
-        cpu_ns, wait_ns, voluntary, involuntary, read_bytes, write_bytes, pid, tgid, comm, start_ns, cgroup,
+        cpu_ns, wait_ns, voluntary, involuntary, read_bytes, write_bytes, pid, tgid, comm, start_ns, cgroup, waiting_ns,
+        kernel,
     }
     Events { seen, dropped }
     Host {
         hostname, kernel, boot_id, uptime_ns, online_cpus, cpu_modes, context_switches, memory, load, pressure, filesystems,
-        networks, disks, failures, unsupported,
+        networks, disks, failures, unsupported, cgroups,
     }
     CpuModes { user, nice, system, idle, iowait, irq, softirq, steal }
     Memory { total, free, available, buffers, cached, dirty, writeback, swap_total, swap_free }

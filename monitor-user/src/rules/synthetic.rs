@@ -14,7 +14,7 @@ use crate::{
     alert::Severity,
     device::DeviceId,
     host::{Class, Filesystem, Memory, Space},
-    index::{self, Index, Mode, NodeIndex, Standing, Verdict},
+    index::{self, Index, Load, Mode, NodeIndex, Standing, Verdict},
     sample::Events,
     window::{
         Block, Cpu, CpuModeShares, Device, NetworkRates, Operation, PressureShares, Sched, Source, Times, Window,
@@ -100,6 +100,7 @@ pub fn indices(p: f64) -> Vec<Index> {
             expected_seconds: Some(2e-3),
             ratio: Some(p),
             contribution: Some(p - 1.0),
+            left_out: Load::default(),
             parts: Vec::new(),
         }],
     };
