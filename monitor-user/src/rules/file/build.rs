@@ -60,6 +60,14 @@ pub(super) fn build(draft: &Draft, whence: Whence, problems: &mut Problems) -> O
 type Say<'a> = dyn FnMut(usize, String) + 'a;
 
 fn condition(draft: &Comparison, say: &mut Say<'_>) -> Option<Condition> {
+    let mut comparisons = draft.comparisons();
+    let comparison = comparisons.next();
+    if comparison.is_none() && !draft.bad.contains("above") && !draft.bad.contains("below") {
+        say(draft.at, "the threshold is missing: add above = ... or below = ...".into());
+    }
+    if let Some((_, second)) = comparisons.next() {
+        say(second.at, "above and below are both given: a condition has one of them; more go into `and`".into());
+    }
     let signal = match &draft.signal {
         Some(name) => Signal::find(&name.value).or_else(|| {
             say(name.at, unknown_signal(&name.value));
@@ -81,16 +89,7 @@ fn condition(draft: &Comparison, say: &mut Say<'_>) -> Option<Condition> {
                 .ok()
         })
         .collect();
-    let mut comparisons = draft.comparisons();
-    let Some((compare, threshold)) = comparisons.next() else {
-        if !draft.bad.contains("above") && !draft.bad.contains("below") {
-            say(draft.at, "the threshold is missing: add above = ... or below = ...".into());
-        }
-        return None;
-    };
-    if let Some((_, second)) = comparisons.next() {
-        say(second.at, "above and below are both given: a condition has one of them; more go into `and`".into());
-    }
+    let (compare, threshold) = comparison?;
     let key = compare.name();
     let value = threshold.value.value(signal.unit).and_then(|value| possible(signal, compare, value));
     let threshold_value = value.map_err(|message| say(threshold.at, format!("{key}: {message}"))).ok()?;

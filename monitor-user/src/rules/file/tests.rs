@@ -130,7 +130,7 @@ fn each_mistake_has_its_own_words() {
     let block = "signal = \"block_request_p99_seconds\"\nabove = \"1s\"\n";
     for (keys, expected) in [
         ("above = 1", "signal is missing: name one of those that `kpulse rules signals` lists"),
-        ("signal = 3", "signal: expected a string: the name of a signal; found 3"),
+        ("signal = 3\nabove = 1", "signal: expected a string: the name of a signal; found 3"),
         (cpu, "the threshold is missing: add above = ... or below = ..."),
         (
             &format!("{cpu}above = 0.5\nbelow = 0.1"),
