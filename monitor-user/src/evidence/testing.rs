@@ -198,6 +198,7 @@ pub fn index_of(signal: Signal, nodes: &[(&str, &Window)], usual: impl Fn(&Part)
             expected_seconds: has.then(|| expected / requests as f64),
             ratio: has.then(|| seconds / expected),
             contribution: has.then(|| (seconds / expected - 1.0) / judged as f64),
+            left_out: Load::default(),
             parts,
         }
     };

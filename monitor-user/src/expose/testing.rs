@@ -120,7 +120,7 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
         host,
     };
     Snapshot {
-        sample,
+        sample: sample.into(),
         window: None,
         indices: indices(disks),
         baselines: baselines(),

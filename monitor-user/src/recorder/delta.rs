@@ -3,6 +3,8 @@
 //! A struct is a mask of the fields that differ, then their differences. A field that is added at the end of its struct gets
 //! a bit that no older file has set, so older files stay readable; a bit that is not known is an error.
 
+use std::sync::Arc;
+
 use monitor_common::histogram::BUCKETS;
 
 use super::wire::{Input, Malformed, Output};

@@ -130,6 +130,13 @@ impl Key for u32 {
     }
 }
 
+/// The numbers of cgroups.
+impl Key for u64 {
+    fn fresh(before: Option<&Self>) -> Self {
+        before.copied().unwrap_or_default()
+    }
+}
+
 impl Key for DeviceId {
     fn fresh(before: Option<&Self>) -> Self {
         before.copied().unwrap_or_default()

@@ -401,11 +401,11 @@ fn a_disk_that_leaves_takes_its_series_with_it_and_returns_with_new_ones() {
     let exposition = Exposition::new(2000).unwrap();
     let everything = node(2, 3);
     let mut without = everything.clone();
-    let block = without.sample.block.as_mut().unwrap();
+    let block = Arc::make_mut(&mut without.sample).block.as_mut().unwrap();
     block.requests.retain(|r| r.device != disk_id(1));
     block.in_flight.retain(|f| f.device != disk_id(1));
     let mut back = without.clone();
-    complete_one(back.sample.block.as_mut().unwrap(), disk_id(1));
+    complete_one(Arc::make_mut(&mut back.sample).block.as_mut().unwrap(), disk_id(1));
     let key = |disk: &str| ("kpulse_block_request_seconds_count".to_owned(), vec![disk.to_owned(), "read".to_owned()]);
     let see = |snapshot| {
         exposition.observe(&Arc::new(snapshot));
@@ -420,7 +420,7 @@ fn a_disk_that_leaves_takes_its_series_with_it_and_returns_with_new_ones() {
 fn an_error_of_a_disk_with_counters_only_has_its_own_series() {
     let exposition = Exposition::new(2000).unwrap();
     let mut snapshot = node(64, 200);
-    let block = snapshot.sample.block.as_mut().unwrap();
+    let block = Arc::make_mut(&mut snapshot.sample).block.as_mut().unwrap();
     block.requests.iter_mut().for_each(|r| r.errors = Default::default());
     exposition.observe(&Arc::new(snapshot.clone()));
     let found = scrape(&exposition).0;
@@ -429,7 +429,7 @@ fn an_error_of_a_disk_with_counters_only_has_its_own_series() {
     let counters = found.keys().find(|(name, l)| name == "kpulse_block_bytes_total" && !with_times(&l[0]));
     let disk = counters.expect("a disk with counters only").1[0].clone();
     let n: u32 = disk.trim_start_matches("sd").parse().unwrap();
-    let block = snapshot.sample.block.as_mut().unwrap();
+    let block = Arc::make_mut(&mut snapshot.sample).block.as_mut().unwrap();
     block.requests.iter_mut().filter(|r| r.device == disk_id(n)).for_each(|r| r.errors[Error::Medium as usize] = 3);
     exposition.observe(&Arc::new(snapshot));
     let key = ["read", "medium"].map(str::to_owned);
@@ -452,12 +452,12 @@ fn a_disk_that_leaves_makes_room_for_another() {
     let exposition = Exposition::new(2000).unwrap();
     let mut snapshot = node(64, 200);
     exposition.observe(&Arc::new(snapshot.clone()));
-    let block = snapshot.sample.block.as_mut().unwrap();
+    let block = Arc::make_mut(&mut snapshot.sample).block.as_mut().unwrap();
     block.requests.retain(|r| r.device != disk_id(199));
     block.in_flight.retain(|f| f.device != disk_id(199));
     let newcomer = disk_id(300);
     complete_one(block, newcomer);
-    snapshot.sample.host.disks.insert(newcomer, disk("new", true));
+    Arc::make_mut(&mut snapshot.sample).host.disks.insert(newcomer, disk("new", true));
     exposition.observe(&Arc::new(snapshot));
     let (found, _) = scrape(&exposition);
     assert!(found.keys().any(|(name, labels)| name == "kpulse_block_bytes_total" && labels[0] == "new"));
@@ -476,10 +476,10 @@ fn a_disk_keeps_its_name_until_another_takes_it() {
     let label = |ledger: &Ledger, snapshot: &Snapshot| ledger.devices.requests(snapshot)[0].device.to_owned();
     ledger.observe(&Arc::new(snapshot.clone()));
     assert_eq!(label(&ledger, &snapshot), "sd0");
-    snapshot.sample.host.disks.remove(&disk_id(0));
+    Arc::make_mut(&mut snapshot.sample).host.disks.remove(&disk_id(0));
     ledger.observe(&Arc::new(snapshot.clone()));
     assert_eq!(label(&ledger, &snapshot), "sd0");
-    snapshot.sample.host.disks.insert(disk_id(9), disk("sd0", true));
+    Arc::make_mut(&mut snapshot.sample).host.disks.insert(disk_id(9), disk("sd0", true));
     ledger.observe(&Arc::new(snapshot.clone()));
     assert_eq!(label(&ledger, &snapshot), "8:0");
 }
@@ -505,7 +505,7 @@ fn a_time_that_is_a_little_behind_does_not_turn_a_counter_back() {
     ledger.observe(&Arc::new(snapshot.clone()));
     let busy = |ledger: &Ledger| ledger.cpu_views()[0].cpu.busy_ns;
     let before = busy(&ledger);
-    if let Some(cpu) = snapshot.sample.sched.as_mut().and_then(|sched| sched.cpus.get_mut(&0)) {
+    if let Some(cpu) = Arc::make_mut(&mut snapshot.sample).sched.as_mut().and_then(|sched| sched.cpus.get_mut(&0)) {
         cpu.busy_ns -= 1000;
     }
     ledger.observe(&Arc::new(snapshot.clone()));

@@ -54,14 +54,14 @@ fn a_scrape_says_what_the_sample_says() {
 #[test]
 fn what_is_absent_from_the_sample_is_absent_from_the_scrape() {
     let mut snapshot = node(2, 2);
-    snapshot.sample = crate::sample::Sample {
+    snapshot.sample = Arc::new(crate::sample::Sample {
         sched: None,
         block: None,
         tasks: None,
         events: None,
         host: Default::default(),
-        ..snapshot.sample
-    };
+        ..Sample::clone(&snapshot.sample)
+    });
     let text = render(snapshot);
     let families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     assert!(families.iter().all(|f| f.starts_with("kpulse_self") || !f.contains("cpu")), "{families:?}");
@@ -79,11 +79,11 @@ fn the_series_that_a_scrape_says_it_has_are_those_it_has() {
 #[test]
 fn the_series_of_the_node_as_a_whole_fit_in_their_share() {
     let mut snapshot = node(1, 0);
-    snapshot.sample.host.networks.clear();
-    snapshot.sample.host.filesystems.clear();
-    snapshot.sample.host.disks.clear();
+    Arc::make_mut(&mut snapshot.sample).host.networks.clear();
+    Arc::make_mut(&mut snapshot.sample).host.filesystems.clear();
+    Arc::make_mut(&mut snapshot.sample).host.disks.clear();
     snapshot.status.agreement.clear();
-    snapshot.sample.host.failures.clear();
+    Arc::make_mut(&mut snapshot.sample).host.failures.clear();
     let share = crate::expose::budget::node_series(&snapshot.status);
     let text = render(snapshot);
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.contains("cpu=\"0\"")).count();

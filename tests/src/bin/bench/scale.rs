@@ -59,7 +59,7 @@ fn way(machine: Machine, rounds: usize, report: &mut Report) -> Result<()> {
         let window = black_box(window::derive(&pair[0], &pair[1], &window::Options::default())?);
         derived.push(begun.elapsed().as_secs_f64() * 1e3);
         let snapshot = Arc::new(Snapshot {
-            sample: pair[1].clone(),
+            sample: pair[1].clone().into(),
             window: Some(window),
             status: Status::default(),
             alerts: Vec::new(),
