@@ -129,7 +129,7 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
     }
 }
 
-/// Requests of every disk, each twice as slow as the one before; no waits.
+/// Requests of every disk, each slower than the one before, and waits, in every mode that a node alone has.
 fn indices(disks: u32) -> Vec<Index> {
     let part = |n: u32| {
         let stratum = Stratum { class: DiskClass::Ssd, operation: Operation::Read as u8, size: 1 };
@@ -137,8 +137,11 @@ fn indices(disks: u32) -> Vec<Index> {
     };
     let done: Observation = (0..disks.max(1)).map(part).collect();
     let options = judged::Options::default();
-    let index = |mode| judged::index(Signal::Block, mode, &[("node", &done)], &|_, _| Some(1e-3), &options);
-    [Mode::Trailing, Mode::Pinned, Mode::InstantMean, Mode::FleetMedian].map(index).into()
+    let of = |signal| {
+        let index = |&mode: &Mode| judged::index(signal, mode, &[("node", &done)], &|_, _| Some(1e-3), &options);
+        Mode::ALL.iter().map(index).collect::<Vec<_>>()
+    };
+    [of(Signal::Block), of(Signal::RunQueue)].concat()
 }
 
 fn baselines() -> Vec<BaselineState> {

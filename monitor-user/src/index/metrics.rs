@@ -173,3 +173,75 @@ fn contributions(index: &Index, out: &mut Series) {
         out.value(&[index.signal.name(), index.mode.name(), device], contribution);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        expose::{budget::Ledger, testing::node},
+        status::Snapshot,
+    };
+
+    /// Every series, by name and labels.
+    fn series(snapshot: Snapshot) -> Vec<(&'static str, Vec<String>, f64)> {
+        let snapshot = std::sync::Arc::new(snapshot);
+        let mut ledger = Ledger::new(2_000);
+        ledger.observe(&snapshot);
+        let view = ledger.view(&snapshot, 0);
+        let mut all = Vec::new();
+        for metric in METRICS {
+            let mut series = Series::new(metric, 2_000);
+            (metric.collect)(&view, &mut series);
+            for found in series.finish(2_000).0 {
+                let labels = found.get_label().iter().map(|label| label.value().to_owned()).collect();
+                // One of them is 0.
+                let value = found.get_gauge().get_value() + found.get_counter().get_value();
+                all.push((metric.name, labels, value));
+            }
+        }
+        all
+    }
+
+    fn of<'a>(all: &'a [(&'static str, Vec<String>, f64)], name: &str) -> Vec<(&'a [String], f64)> {
+        all.iter().filter(|(of, ..)| *of == name).map(|(_, labels, value)| (&labels[..], *value)).collect()
+    }
+
+    #[test]
+    fn contributions_of_a_crowd_of_disks_are_eleven_and_add_up() {
+        let all = series(node(1, 40));
+        let of_mode = |found: Vec<(&[String], f64)>, mode: &str| -> Vec<f64> {
+            found.into_iter().filter(|(labels, _)| labels[0] == "block" && labels[1] == mode).map(|(_, v)| v).collect()
+        };
+        for mode in ["trailing", "pinned"] {
+            let contributions = of_mode(of(&all, "kpulse_response_contribution"), mode);
+            let p = of_mode(of(&all, "kpulse_performance_index"), mode)[0];
+            assert_eq!(contributions.len(), DEVICES + 1);
+            assert!((contributions.iter().sum::<f64>() - (p - 1.0)).abs() < 1e-9, "{contributions:?} and {p}");
+        }
+        assert!(all.len() <= SERIES, "{} of {SERIES}", all.len());
+    }
+
+    #[test]
+    fn without_a_verdict_there_is_no_index_and_no_ratio() {
+        let mut snapshot = node(1, 2);
+        for index in &mut snapshot.indices {
+            *index =
+                super::super::index(index.signal, index.mode, &[], &|_, _| None, &super::super::Options::default());
+        }
+        let all = series(snapshot);
+        assert!(all.iter().all(|(name, ..)| name.starts_with("kpulse_baseline_")), "{all:?}");
+        let states = of(&all, "kpulse_baseline_state");
+        assert_eq!(states.iter().filter(|(_, value)| *value == 1.0).count(), 2);
+        assert_eq!(states.len(), 2 * State::COUNT);
+    }
+
+    #[test]
+    fn the_self_test_is_exported_as_p_alone() {
+        let all = series(node(1, 3));
+        let with =
+            |name| of(&all, name).into_iter().filter(|(labels, _)| labels[1] == "instant-mean").collect::<Vec<_>>();
+        assert!(with("kpulse_performance_index").iter().all(|(_, p)| *p == 1.0));
+        assert_eq!(with("kpulse_performance_index").len(), 2);
+        assert!(with("kpulse_response_ratio").is_empty());
+    }
+}

@@ -60,7 +60,7 @@ fn what_is_absent_from_the_sample_is_absent_from_the_scrape() {
         tasks: None,
         events: None,
         host: Default::default(),
-        ..Sample::clone(&snapshot.sample)
+        ..crate::sample::Sample::clone(&snapshot.sample)
     });
     let text = render(snapshot);
     let families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();

@@ -211,7 +211,7 @@ mod tests {
     fn nothing_from_outside_becomes_markup() {
         const EVIL: &str = "<b>x\"'&";
         let mut snapshot = node(1, 1);
-        let host = &mut Arc::make_mut(&mut snapshot.sample).host;
+        let host = &mut std::sync::Arc::make_mut(&mut snapshot.sample).host;
         (host.hostname, host.kernel) = (Some(EVIL.into()), Some(EVIL.into()));
         host.failures.insert(EVIL.into(), EVIL.into());
         snapshot.status.version = EVIL.into();

@@ -24,7 +24,7 @@ const HEALTHY: &[(&str, Life)] = &[
     ("load comes and goes", |node, _, step| USUAL.times(1.0 + 0.9 * (step as f64 / 300.0 + node as f64).sin())),
     ("nodes restart, vanish, return, report garbage", |node, _, step| {
         let heard = match (step / 5 + 7 * node) % 40 {
-            0..4 => Heard::Nothing,
+            0..=3 => Heard::Nothing,
             5 => Heard::Garbage,
             _ => Heard::Everything,
         };
@@ -77,15 +77,15 @@ fn no_healthy_node_raises_an_alert_in_10_000_windows() {
 /// is below.
 #[test]
 fn no_healthy_fleet_raises_an_alert() {
-    for (nodes, windows) in [(3, 2_000), (10, 500), (100, 50), (1_000, 10)] {
+    for (nodes, windows) in [(3, 5_000), (10, 500), (100, 50), (1_000, 10)] {
         no_alert(nodes, windows);
     }
 }
 
-/// Minutes, with optimisation: cargo test --config 'profile.dev.package.monitor-user.opt-level=2' -p monitor-user --lib
+/// A minute, with optimisation: cargo test --config 'profile.dev.package.monitor-user.opt-level=2' -p monitor-user --lib
 /// healthy -- --ignored --nocapture
 #[test]
-#[ignore = "takes minutes; the same with fewer windows is not ignored"]
+#[ignore = "takes long without optimisation; the same with fewer windows is not ignored"]
 fn no_healthy_fleet_of_any_size_raises_an_alert_in_10_000_windows() {
     for nodes in [3, 10, 100, 1_000] {
         no_alert(nodes, 10_000);

@@ -6,8 +6,10 @@
 //! | `fleet` | nodes, their requests, what befalls them |
 //! | `healthy` | nothing is wrong: no alert in 10,000 windows |
 //! | `scenarios` | something happens: what each mode says |
+//! | `checks` | what they must say |
 //! | `page` | the table in `docs/INDEX.md` |
 
+mod checks;
 mod fleet;
 mod healthy;
 mod page;
