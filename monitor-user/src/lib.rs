@@ -18,6 +18,7 @@
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
 //! | [`status`] | the agent's own figures |
 //! | [`index`] | P: how a window's times compare with what they usually are |
+//! | [`durable`], [`baselines`] | small files that survive a loss of power; what is usual, on disk |
 //! | [`evidence`], [`alert`] | why; and what somebody is told |
 //! | [`table`] | a window as a person reads it |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
@@ -29,11 +30,13 @@
 pub mod agent;
 pub mod agreement;
 pub mod alert;
+pub mod baselines;
 pub mod check;
 pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod device;
+pub mod durable;
 pub mod evidence;
 pub mod expose;
 pub mod histogram;

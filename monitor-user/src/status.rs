@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{sample::Sample, window::Window};
+use crate::{
+    index::{Index, baseline::BaselineState},
+    sample::Sample,
+    window::Window,
+};
 
 /// What the agent publishes after each collection; outputs get it through a `tokio::sync::watch` channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +16,12 @@ pub struct Snapshot {
     pub sample: Sample,
     /// What happened since the sample before; absent after the first sample.
     pub window: Option<Window>,
+    /// The indices of the latest window that was judged, by signal and mode.
+    #[serde(default)]
+    pub indices: Vec<Index>,
+    /// How the baselines are.
+    #[serde(default)]
+    pub baselines: Vec<BaselineState>,
     /// How the agent is.
     pub status: Status,
 }

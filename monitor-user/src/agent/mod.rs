@@ -184,7 +184,9 @@ impl Agent {
             tracing::info!("{}", events::summary(window));
             self.shown = true;
         }
-        self.publish.send_replace(Some(Arc::new(Snapshot { sample: collected.sample, window, status })));
+        let (indices, baselines) = (Vec::new(), Vec::new());
+        let snapshot = Snapshot { sample: collected.sample, window, indices, baselines, status };
+        self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 
     /// Says what of /proc and /sys cannot be read, and what can be read again.

@@ -17,13 +17,17 @@ pub mod reference;
 pub mod server;
 mod storage;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::{metric::Metric, probes::PROBES};
 
 /// What is not a probe's, by where it comes from. The last metric of the last section counts the series before it.
-const OWN_SECTIONS: &[(&str, &[Metric])] =
-    &[("The node", host::METRICS), ("Filesystems and disks", storage::METRICS), ("The agent itself", own::METRICS)];
+const OWN_SECTIONS: &[(&str, &[Metric])] = &[
+    ("The node", host::METRICS),
+    ("Filesystems and disks", storage::METRICS),
+    ("The performance index", crate::index::metrics::METRICS),
+    ("The agent itself", own::METRICS),
+];
 
 /// Every metric there is, by where it comes from.
 pub fn sections() -> impl Iterator<Item = (&'static str, &'static [Metric])> {

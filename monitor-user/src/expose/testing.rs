@@ -10,6 +10,10 @@ use monitor_common::{
 use crate::{
     histogram::Histogram,
     host::{Class as DiskClass, CpuModes, Disk, Diskstats, Filesystem, Host, Memory, Network, Pressure, Space},
+    index::{
+        self as judged, Index, Load, Mode, Observation, Part, Signal, Stratum,
+        baseline::{BaselineState, State},
+    },
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
     status::{ProbeState, Program, Snapshot, Status},
     window::{self, Device, Operation as DeviceOperation, TaskUse, Tasks, Times, Use, Window},
@@ -115,7 +119,35 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
         events: Some(Events { seen: [4, 5, 6], dropped: [1, 0, 0] }),
         host,
     };
-    Snapshot { sample, window: None, status: status() }
+    Snapshot { sample, window: None, indices: indices(disks), baselines: baselines(), status: status() }
+}
+
+/// Requests of every disk, each slower than the one before, and waits, in every mode that a node alone has.
+fn indices(disks: u32) -> Vec<Index> {
+    let part = |n: u32| {
+        let stratum = Stratum { class: DiskClass::Ssd, operation: Operation::Read as u8, size: 1 };
+        (Part { device: format!("sd{n}"), stratum }, Load { requests: 1_000, seconds: f64::from(n + 1) })
+    };
+    let done: Observation = (0..disks.max(1)).map(part).collect();
+    let options = judged::Options::default();
+    let of = |signal| {
+        let index = |&mode: &Mode| judged::index(signal, mode, &[("node", &done)], &|_, _| Some(1e-3), &options);
+        Mode::ALL.iter().map(index).collect::<Vec<_>>()
+    };
+    [of(Signal::Block), of(Signal::RunQueue)].concat()
+}
+
+fn baselines() -> Vec<BaselineState> {
+    let state = |signal, state, pinned_ns| BaselineState {
+        signal,
+        scope: String::new(),
+        state,
+        known: 3,
+        learning: 1,
+        pinned_ns,
+        refused: 2,
+    };
+    vec![state(Signal::Block, State::Ready, Some(7)), state(Signal::RunQueue, State::Frozen, None)]
 }
 
 fn host() -> Host {

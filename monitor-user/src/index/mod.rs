@@ -1,13 +1,43 @@
 //! P, the performance index: how the times of a window compare with what the same requests usually take.
 //!
 //! In: a [`crate::window::Window`] of each node. Out: an [`Index`] for each signal and mode. Pure: no I/O, and the time is
-//! an argument.
+//! an argument. `docs/INDEX.md` says what P means and what each mode sees.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `observe` | from a window to requests and seconds |
+//! | `reference` | T_avg, in each mode |
+//! | `judge` | r of each node, and P |
+//! | `explain` | the index in full, with the contributions |
+//! | [`baseline`] | what requests usually take, learned and pinned |
+//! | `indexer` | a node alone: its baselines and its indices |
+//! | [`metrics`] | all of it as metrics |
+
+pub mod baseline;
+mod explain;
+mod indexer;
+mod judge;
+pub mod metrics;
+mod observe;
+mod reference;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use monitor_common::indexed_enum;
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    explain::{index, verdict},
+    indexer::Indexer,
+    observe::{merge, observe},
+    reference::{Baseline, MIN_PEERS},
+};
 use crate::host::Class;
 
 indexed_enum! {
@@ -31,11 +61,11 @@ indexed_enum! {
         Trailing = "trailing",
         /// A baseline that an operator has pinned.
         Pinned = "pinned",
-        /// The median of the nodes' mean times in this window.
+        /// The median of the nodes' mean times in this window, by stratum.
         FleetMedian = "fleet-median",
-        /// The mean of all other nodes in this window.
+        /// The mean of the mean times of all other nodes in this window, by stratum.
         LeaveOneOut = "leave-one-out",
-        /// All seconds over all requests of this window.
+        /// All seconds over all requests of all nodes in this window, by stratum.
         RequestWeighted = "request-weighted",
         /// The mean of the nodes' mean times in this window, as the formula reads literally: P is 1 for every input. A
         /// self-test.
@@ -75,6 +105,19 @@ pub struct Load {
 /// What one node did in one window, by signal.
 pub type Observation = BTreeMap<Part, Load>;
 
+/// What an index asks of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// The fewest requests in a window that give a verdict.
+    pub min_requests: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { min_requests: 100 }
+    }
+}
+
 /// P of one signal in one mode over N nodes, with the parts that add up to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Index {
@@ -110,7 +153,7 @@ pub struct NodeIndex {
     pub standing: Standing,
     /// Requests in the window.
     pub requests: u64,
-    /// T, their mean time in seconds; absent without any.
+    /// T, their mean time in seconds; absent without any. With a verdict, of those that have a reference.
     pub mean_seconds: Option<f64>,
     /// T_avg, what they usually take on average, in seconds; absent without a verdict.
     pub expected_seconds: Option<f64>,
@@ -118,6 +161,10 @@ pub struct NodeIndex {
     pub ratio: Option<f64>,
     /// c = (r - 1) / N; absent without a verdict. Over all nodes they add up to P - 1.
     pub contribution: Option<f64>,
+    /// Requests without a reference: they are in neither T nor T_avg. With a verdict at most half of the requests and half
+    /// of their seconds.
+    #[serde(default)]
+    pub left_out: Load,
     /// What the contribution is made of, largest first; they add up to it.
     pub parts: Vec<Contribution>,
 }
@@ -136,6 +183,8 @@ pub enum Standing {
     Learning,
     /// The mode compares nodes, and there are too few of them.
     NoPeers,
+    /// It reported what cannot be, and leaves N.
+    Refused,
 }
 
 /// What one kind of request on one device adds to P - 1.

@@ -42,7 +42,7 @@ pub const MIN_SERIES: usize = 1000;
 
 /// The most series that belong to the node as a whole, without those of its probes and programs: no CPU, device, interface
 /// or mount in their labels.
-const NODE_SERIES: usize = 128;
+const NODE_SERIES: usize = 128 + crate::index::metrics::SERIES;
 
 const CPU_SERIES: usize = 8;
 const NETWORK_SERIES: usize = 8;

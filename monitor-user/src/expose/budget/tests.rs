@@ -379,7 +379,7 @@ fn a_crowd_fills_2000_series_and_loses_nothing() {
     for (cpus, disks) in [(2, 60), (64, 40), (64, 200), (512, 200)] {
         let (series, [counters, times, _]) = crowd(cpus, disks);
         assert!(series > 1800, "{cpus} CPUs and {disks} disks: {series}");
-        assert!(times >= 8 && counters >= 20, "{cpus} CPUs and {disks} disks: {times} with times, {counters} in all");
+        assert!(times >= 7 && counters >= 20, "{cpus} CPUs and {disks} disks: {times} with times, {counters} in all");
     }
 }
 
