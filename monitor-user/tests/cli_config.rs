@@ -105,7 +105,16 @@ fn what_is_in_force_is_shown_with_its_origin() {
          host.sys = \"/sys\"                 # default\n\
          host.root = \"/\"                   # default\n\
          host.filesystem_interval = \"15s\"  # default\n\
-         host.filesystem_timeout = \"1s\"    # default\n"
+         host.filesystem_timeout = \"1s\"    # default\n\
+         state.dir = \"/var/lib/kpulse\"     # default\n\
+         judge.interval = \"10s\"            # default\n\
+         judge.window = \"1m\"               # default\n\
+         index.mode = \"trailing\"           # default\n\
+         index.min_requests = 100          # default\n\
+         index.half_life = \"24h\"           # default\n\
+         index.learn_requests = 1000       # default\n\
+         index.learn_time = \"10m\"          # default\n\
+         index.longest_freeze = \"24h\"      # default\n"
     );
 }
 

@@ -6,6 +6,7 @@
 //! Exit status: 0 all is well, 1 something is wrong, 2 wrong usage or configuration.
 
 pub mod agent;
+pub mod baseline;
 pub mod check;
 pub mod config;
 pub mod print;
@@ -68,6 +69,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("sample", args)) => sample::run(&settings(args, false)?, args),
         Some(("check", args)) => check::run(&settings(args, false)?, args),
         Some(("config", args)) => config::run(args),
+        Some(("baseline", args)) => baseline::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -84,7 +86,7 @@ pub fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([agent::command(), sample::command(), check::command(), config::command()])
+        .subcommands([agent::command(), sample::command(), check::command(), config::command(), baseline::command()])
 }
 
 /// Adds `--config` and a flag for every key. Of these, `-h` shows only the keys in `shown`, `--help` all.
@@ -123,6 +125,7 @@ fn flag(key: &'static Key) -> Arg {
             Kind::Duration(..) | Kind::Threshold(..) => "DURATION",
             Kind::Level(_) => "LEVEL",
             Kind::Format(_) => "FORMAT",
+            Kind::Mode(_) => "MODE",
         })
 }
 

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{Config, Format, KEYS, Level, duration, problem::quoted};
+use crate::index::Mode;
 
 /// One thing that can be set.
 #[derive(Debug)]
@@ -19,6 +20,9 @@ pub struct Key {
     /// What it is for: a phrase without a full stop.
     pub help: &'static str,
 }
+
+/// What P can be held against, in what is told of it.
+const MODES: [Mode; 5] = [Mode::Trailing, Mode::Pinned, Mode::FleetMedian, Mode::LeaveOneOut, Mode::RequestWeighted];
 
 /// The place of a value in [`Config`].
 pub type Field<T> = fn(&mut Config) -> &mut T;
@@ -44,6 +48,8 @@ pub enum Kind {
     Level(Field<Level>),
     /// The form of log lines.
     Format(Field<Format>),
+    /// What P is held against.
+    Mode(Field<Mode>),
 }
 
 /// A value as someone gave it.
@@ -92,6 +98,7 @@ impl Key {
             Kind::Threshold(range, _) => format!("a duration {}, or \"off\"", from_to(range)),
             Kind::Level(_) => one_of(Level::ALL.iter().map(|level| level.name())),
             Kind::Format(_) => one_of(Format::ALL.iter().map(|format| format.name())),
+            Kind::Mode(_) => one_of(MODES.iter().map(|mode| mode.name())),
         }
     }
 
@@ -131,6 +138,7 @@ impl Key {
             Kind::Threshold(_, field) => field(config).map_or("off".into(), duration::format),
             Kind::Level(field) => field(config).name().into(),
             Kind::Format(field) => field(config).name().into(),
+            Kind::Mode(field) => field(config).name().into(),
         }
     }
 
@@ -202,6 +210,8 @@ fn set_text(kind: &Kind, config: &mut Config, text: &str) -> Result<(), String> 
         Kind::Threshold(range, field) => *field(config) = Some(in_range(range)?),
         Kind::Level(field) => *field(config) = named(Level::ALL, |level| level.name(), text)?,
         Kind::Format(field) => *field(config) = named(Format::ALL, |format| format.name(), text)?,
+        Kind::Mode(_) if text == Mode::InstantMean.name() => return Err("it is a self-test that always reads 1".into()),
+        Kind::Mode(field) => *field(config) = named(&MODES, |mode| mode.name(), text)?,
         Kind::Switch(_) | Kind::Number(..) => return Err(String::new()),
     }
     Ok(())
@@ -268,6 +278,7 @@ pub(super) mod tests {
             ("interval", ["100ms", "1h"], ["99ms", "1h1us"]),
             ("metrics.max_series", ["1000", "1000000"], ["999", "1000001"]),
             ("events.long_wait", ["1us", "off"], ["0s", "Off"]),
+            ("index.mode", ["trailing", "leave-one-out"], ["instant-mean", "leave_one_out"]),
         ] {
             assert!(good.iter().all(|text| set(name, text).is_ok()), "{name}");
             assert!(bad.iter().all(|text| set(name, text).is_err()), "{name}");
@@ -287,6 +298,9 @@ pub(super) mod tests {
     /// A valid value that is not the default.
     pub(crate) fn other_value(key: &Key) -> &'static str {
         match key.kind {
+            // One must be a multiple of the other.
+            _ if key.name.starts_with("judge.") => "30s",
+            Kind::Number(..) if key.default == "1000" => "2000",
             Kind::Address(_) => "[::1]:1",
             Kind::Directory(_) | Kind::File(_) => "/else where/\"é\\",
             Kind::Switch(_) => "false",
@@ -295,6 +309,7 @@ pub(super) mod tests {
             Kind::Threshold(..) => "off",
             Kind::Level(_) => "debug",
             Kind::Format(_) => "json",
+            Kind::Mode(_) => "pinned",
         }
     }
 

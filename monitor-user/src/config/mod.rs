@@ -31,7 +31,7 @@ pub use self::{
     key::{Field, Given, Key, Kind},
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
-    settings::{Change, Config, Events, Format, Host, Level, Log, Metrics, Probes, Tasks},
+    settings::{Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Probes, State, Tasks},
     show::{capitalised, default_file, show},
 };
 
@@ -164,6 +164,7 @@ impl Loading {
         }
         if self.problems.is_empty() {
             self.filesystem_times();
+            self.judge_times();
         }
         if !self.problems.is_empty() {
             return Err(Errors(self.problems));
@@ -177,14 +178,39 @@ impl Loading {
         if host.filesystem_timeout <= host.filesystem_interval {
             return;
         }
-        let [timeout, interval] = ["host.filesystem_timeout", "host.filesystem_interval"];
-        let stated = |name| self.origin.get(name).filter(|origin| **origin != Origin::Default);
-        let place = stated(timeout).or_else(|| stated(interval)).cloned().unwrap_or(Origin::Default);
+        let keys = ["host.filesystem_timeout", "host.filesystem_interval"];
         let message = format!(
-            "{timeout} ({}) must not be longer than {interval} ({})",
+            "{} ({}) must not be longer than {} ({})",
+            keys[0],
             duration::format(host.filesystem_timeout),
+            keys[1],
             duration::format(host.filesystem_interval)
         );
+        self.disagree(keys, message);
+    }
+
+    /// A window is made of whole intervals: each is learned from when it leaves the window.
+    fn judge_times(&mut self) {
+        let judge = &self.config.judge;
+        let (window, interval) = (judge.window.as_nanos(), judge.interval.as_nanos());
+        if window >= interval && window.is_multiple_of(interval) {
+            return;
+        }
+        let keys = ["judge.window", "judge.interval"];
+        let message = format!(
+            "{} ({}) must be {} ({}) or a multiple of it",
+            keys[0],
+            duration::format(judge.window),
+            keys[1],
+            duration::format(judge.interval)
+        );
+        self.disagree(keys, message);
+    }
+
+    /// Two keys that do not agree: where the first was set, or else the second.
+    fn disagree(&mut self, keys: [&str; 2], message: String) {
+        let stated = |name| self.origin.get(name).filter(|origin| **origin != Origin::Default);
+        let place = keys.into_iter().find_map(stated).cloned().unwrap_or(Origin::Default);
         self.problems.push(Problem { place: Place::Given(place), message });
     }
 }

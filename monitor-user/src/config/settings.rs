@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use monitor_common::indexed_enum;
 
 use super::{KEYS, key::Given};
+use crate::index::{self, Mode, baseline::Learning};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,45 @@ pub struct Config {
     pub tasks: Tasks,
     /// Where /proc and /sys are, and the care taken with filesystems.
     pub host: Host,
+    /// What outlives the agent.
+    pub state: State,
+    /// When it judges.
+    pub judge: Judge,
+    /// What P is held against, and how that is learned.
+    pub index: Index,
+}
+
+/// What outlives the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The directory where it is.
+    pub dir: PathBuf,
+}
+
+/// When the agent judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judge {
+    /// Time from one judgement to the next.
+    pub interval: Duration,
+    /// How long a time is judged: a multiple of the interval.
+    pub window: Duration,
+}
+
+/// What P is held against, and how that is learned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Where T_avg comes from, for what is told of P.
+    pub mode: Mode,
+    /// The fewest requests in a window that give a verdict.
+    pub min_requests: usize,
+    /// After this time something learned counts half as much.
+    pub half_life: Duration,
+    /// As many requests of a kind make it known...
+    pub learn_requests: usize,
+    /// ...if they came in so long a time.
+    pub learn_time: Duration,
+    /// For how long a firing alert keeps a baseline from following.
+    pub longest_freeze: Duration,
 }
 
 /// What is logged and how.
@@ -153,6 +193,23 @@ impl Config {
     }
 }
 
+impl Index {
+    /// What an index asks of a node.
+    pub fn options(&self) -> index::Options {
+        index::Options { min_requests: self.min_requests as u64 }
+    }
+
+    /// How baselines learn.
+    pub fn learning(&self) -> Learning {
+        Learning {
+            half_life: self.half_life,
+            requests: self.learn_requests as u64,
+            time: self.learn_time,
+            longest_freeze: self.longest_freeze,
+        }
+    }
+}
+
 impl Default for Config {
     /// The defaults that [`KEYS`] names.
     fn default() -> Self {
@@ -171,6 +228,16 @@ impl Default for Config {
                 root: PathBuf::new(),
                 filesystem_interval: Duration::ZERO,
                 filesystem_timeout: Duration::ZERO,
+            },
+            state: State { dir: PathBuf::new() },
+            judge: Judge { interval: Duration::ZERO, window: Duration::ZERO },
+            index: Index {
+                mode: Mode::Trailing,
+                min_requests: 0,
+                half_life: Duration::ZERO,
+                learn_requests: 0,
+                learn_time: Duration::ZERO,
+                longest_freeze: Duration::ZERO,
             },
         };
         for key in KEYS {
@@ -197,6 +264,12 @@ mod tests {
             old.changes(&new),
             [change("interval", "\"1s\"", "\"5s\"", false), change("probes.block", "true", "false", true)]
         );
+    }
+
+    #[test]
+    fn the_defaults_of_the_index_are_its_own() {
+        let index = Config::default().index;
+        assert_eq!((index.options(), index.learning()), (index::Options::default(), Learning::default()));
     }
 
     #[test]

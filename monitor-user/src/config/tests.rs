@@ -239,6 +239,20 @@ fn a_filesystem_may_not_take_longer_to_answer_than_from_one_question_to_the_next
     assert!(load(&sources).is_ok());
 }
 
+#[test]
+fn a_window_is_made_of_whole_intervals() {
+    let mut sources = Sources::default();
+    for (interval, window, fits) in
+        [("10s", "10s", true), ("20s", "1m", true), ("10s", "15s", false), ("20s", "10s", false), ("1s", "6h", true)]
+    {
+        sources.flags.insert("judge.interval", interval.into());
+        sources.flags.insert("judge.window", window.into());
+        let message =
+            format!("--judge-window: judge.window ({window}) must be judge.interval ({interval}) or a multiple of it");
+        assert_eq!(load(&sources).map(|_| ()).map_err(|e| e.to_string()), if fits { Ok(()) } else { Err(message) });
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
