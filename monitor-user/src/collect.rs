@@ -33,7 +33,17 @@ pub struct Collector {
     host: host::Reader,
     cgroups: host::Cgroups,
     origin: Origin,
+    identity: Identity,
     clock: ClockWatch,
+}
+
+/// Who this node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name; "localhost" if it has none.
+    pub hostname: String,
+    /// The kernel's name for this boot.
+    pub boot_id: String,
 }
 
 /// What one reading gave.
@@ -63,7 +73,9 @@ impl Collector {
                 tracing::warn!("a CPU's figures begin only when it next switches: {error}");
             }
         }
-        let origin = Origin { boot_id: first.boot_id.unwrap_or_default(), attached_ns: realtime_ns() };
+        let boot_id = first.boot_id.unwrap_or_default();
+        let origin = Origin { boot_id: boot_id.clone(), attached_ns: realtime_ns() };
+        let hostname = first.hostname.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into());
         Self {
             loaded,
             sched: Default::default(),
@@ -71,8 +83,14 @@ impl Collector {
             host,
             cgroups: host::Cgroups::new(&roots(config)),
             origin,
+            identity: Identity { hostname, boot_id },
             clock: ClockWatch::default(),
         }
+    }
+
+    /// Who this node is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Reads everything now.
@@ -197,7 +215,7 @@ pub fn monotonic_ns() -> u64 {
 }
 
 /// Nanoseconds since 1970.
-fn realtime_ns() -> u64 {
+pub fn realtime_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 

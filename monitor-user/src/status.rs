@@ -59,6 +59,29 @@ pub struct Status {
     pub delivery: Vec<Delivery>,
     /// How the alerts are kept; absent where there are none.
     pub journal: Option<Journal>,
+    /// Alerts for which there was no room at the latest judgement.
+    #[serde(default)]
+    pub alerts_suppressed: u64,
+    /// The flight recorder; absent where there is none.
+    #[serde(default)]
+    pub recorder: Option<RecorderStatus>,
+}
+
+/// The flight recorder's figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecorderStatus {
+    /// Samples in it.
+    pub samples: u64,
+    /// The memory that it takes in bytes.
+    pub bytes: u64,
+    /// From its first sample to its last, in nanoseconds.
+    pub covers_ns: u64,
+    /// Samples that were too large for it, since the start.
+    pub skipped: u64,
+    /// Recordings written to disk, since the start.
+    pub saved: u64,
+    /// Recordings that were lost, since the start.
+    pub failed: u64,
 }
 
 /// How one target of alerts is served. Counters are cumulative since the agent began.

@@ -4,6 +4,7 @@
 //! one of its own.
 
 mod events;
+mod judging;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -17,8 +18,9 @@ use tokio::{
 };
 
 use crate::{
+    agent::judging::{Judging, Node},
     agreement::Totals,
-    collect::Collector,
+    collect::{Collector, Identity, realtime_ns},
     config::{self, Config, Sources},
     expose::server,
     host::{Host, self_stats::SelfStats},
@@ -88,6 +90,8 @@ pub struct Agent {
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
     told: Vec<(&'static str, String)>,
+    /// Judges what is collected; there once the agent runs.
+    judging: Option<Judging>,
     /// The parts of /proc and /sys that could not be read at the latest collection.
     unread: BTreeSet<String>,
 }
@@ -106,6 +110,7 @@ impl Agent {
             first: None,
             shown: false,
             told: Vec::new(),
+            judging: None,
             unread: BTreeSet::new(),
         }
     }
@@ -125,8 +130,15 @@ impl Agent {
             clients: self.config.metrics.clients,
             patience: PATIENCE,
         };
-        let state =
+        let mut state =
             server::State::new(self.publish.subscribe(), settings).context("the metrics contradict each other")?;
+        let address = listener.local_addr().unwrap_or(self.config.listen);
+        let Identity { hostname, boot_id } = self.collector.identity().clone();
+        let judging = Judging::start(&self.config, Node { name: hostname, boot_id, address })?;
+        if let Some(recorder) = judging.recorder() {
+            state = state.with_recorder(recorder);
+        }
+        self.judging = Some(judging);
         let server = tokio::spawn(server::serve(listener, state, stopping(stopped)));
 
         let mut tick = ticker(&self.config);
@@ -145,6 +157,9 @@ impl Agent {
             }
         }
         stop.send_replace(true);
+        if let Some(judging) = self.judging.take() {
+            judging.end(realtime_ns()).await;
+        }
         server.await.context("the HTTP server failed")
     }
 
@@ -177,16 +192,23 @@ impl Agent {
         self.failed += u64::from(!collected.failures.is_empty());
         self.tell_unread(&collected.sample.host);
 
+        let sample = Arc::new(collected.sample);
         let before = self.publish.borrow().clone();
-        let window = before.and_then(|before| self.derive(&before.sample, &collected.sample));
-        let status = self.status(begun, &collected.sample);
+        let window = before.and_then(|before| self.derive(&before.sample, &sample));
+        let mut status = self.status(begun, &sample);
         if let Some(window) = window.as_ref().filter(|_| !self.shown) {
             tracing::info!("{}", events::summary(window));
             self.shown = true;
         }
-        let (indices, baselines) = (Vec::new(), Vec::new());
-        let snapshot = Snapshot { sample: Arc::new(collected.sample), window, indices, baselines, status, alerts: Vec::new() };
-        self.publish.send_replace(Some(Arc::new(snapshot)));
+        let (mut indices, mut baselines, mut alerts) = Default::default();
+        if let Some(judging) = &mut self.judging {
+            judging.complete(&mut status);
+            if !judging.see(&sample, &status, &self.config) {
+                self.failed += 1;
+            }
+            (indices, baselines, alerts) = (judging.indices(), judging.baselines(), judging.alerts());
+        }
+        self.publish.send_replace(Some(Arc::new(Snapshot { sample, window, indices, baselines, status, alerts })));
     }
 
     /// Says what of /proc and /sys cannot be read, and what can be read again.
@@ -262,6 +284,9 @@ impl Agent {
             tracing::info!("SIGHUP: {} changes from {} to {}{when}", change.key, change.from, change.to);
         }
         self.config = self.config.reloaded(&loaded.config);
+        if let Some(judging) = &mut self.judging {
+            judging.reload(&self.config);
+        }
         self.log.reload(&self.config);
     }
 }

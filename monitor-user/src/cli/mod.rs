@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod print;
 pub mod record;
+pub mod replay;
 pub mod rules;
 pub mod sample;
 
@@ -70,6 +71,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("agent", args)) => agent::run(&settings(args, true)?, args),
         Some(("sample", args)) => sample::run(&settings(args, false)?, args),
         Some(("record", args)) => record::run(&settings(args, false)?, args),
+        Some(("replay", args)) => replay::run(&settings(args, false)?, args),
         Some(("check", args)) => check::run(&settings(args, false)?, args),
         Some(("config", args)) => config::run(args),
         Some(("rules", args)) => rules::run(args),
@@ -94,6 +96,7 @@ pub fn command() -> Command {
             agent::command(),
             sample::command(),
             record::command(),
+            replay::command(),
             check::command(),
             config::command(),
             rules::command(),

@@ -9,6 +9,7 @@
 //! | [`server`] | the HTTP server |
 //! | [`reference`] | `docs/METRICS.md` |
 
+mod alerts;
 pub mod budget;
 pub mod collector;
 mod host;
@@ -26,6 +27,7 @@ const OWN_SECTIONS: &[(&str, &[Metric])] = &[
     ("The node", host::METRICS),
     ("Filesystems and disks", storage::METRICS),
     ("The performance index", crate::index::metrics::METRICS),
+    ("Alerts", alerts::METRICS),
     ("Alerts, told", notify::metrics::METRICS),
     ("The agent itself", own::METRICS),
 ];

@@ -25,6 +25,9 @@ use crate::{
     window::{self, Refused, Window},
 };
 
+/// Evidence names as many, however few the user wants to see elsewhere.
+const TOP_TASKS: usize = 10;
+
 /// How the judge looks at samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -45,10 +48,11 @@ impl Settings {
     pub fn of(config: &Config, node: String) -> Self {
         Self {
             node,
-            interval: config.judge.interval,
-            window: config.judge.window,
+            // There is nothing to judge more often than samples come.
+            interval: config.judge.interval.max(config.interval),
+            window: config.judge.window.max(config.interval),
             mode: config.index.mode,
-            top_tasks: config.tasks.top,
+            top_tasks: config.tasks.top.max(TOP_TASKS),
         }
     }
 
@@ -98,14 +102,19 @@ impl Judge {
     }
 
     /// Takes up other rules and settings; the alerts of rules that ask the same go on.
-    pub fn reload(&mut self, settings: Settings, rules: Vec<Rule>) {
-        self.settings = settings;
+    pub fn reload(&mut self, config: &Config, rules: Vec<Rule>) {
+        self.settings = Settings::of(config, std::mem::take(&mut self.settings.node));
         self.engine.reload(rules);
     }
 
     /// Every alert that is pending or fires, with current values, the newest first; then the last that ended.
     pub fn alerts(&self) -> Vec<Arc<Alert>> {
         self.book.alerts(self.engine.active())
+    }
+
+    /// Alerts for which there was no room at the latest judgement.
+    pub fn suppressed(&self) -> usize {
+        self.engine.work().suppressed
     }
 
     /// Looks at the next sample. A judgement comes with the first sample of each interval, once a whole window has been seen.
