@@ -48,7 +48,10 @@ const CLOCK_PAIR_BIT: u32 = 30;
 static CPUS: PerCpuArray<Cpu> = PerCpuArray::with_max_entries(1, 0);
 
 #[map(name = "SCHED_DEPARTURES")]
-static DEPARTED: Array<u64> = Array::with_max_entries(DEPARTURES, 0);
+static DEPARTED: Array<Departed> = Array::with_max_entries(1, 0);
+
+/// One value, not one for each slot: a place in it is found without asking the map again.
+type Departed = [u64; DEPARTURES as usize];
 
 #[btf_tracepoint(function = "sched_switch")]
 pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
@@ -56,6 +59,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     unsafe {
         let (preempt, prev, next): (u64, Kernel, Kernel) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
         let Some(cpu) = CPUS.get_ptr_mut(0) else { return 0 };
+        let Some(departed) = DEPARTED.get_ptr_mut(0) else { return 0 };
         let prev_pid: u32 = read(prev, &TASK_PID);
         let next_pid: u32 = read(next, &TASK_PID);
         let now: u64 = clock(next);
@@ -67,7 +71,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         let kind = if prev_pid == 0 {
             Switch::FromIdle
         } else {
-            depart(prev, prev_pid);
+            depart(departed, prev, prev_pid);
             // As the kernel itself counts: a task that was preempted, or is still runnable, did not want to leave.
             let state: u64 = if setting(&SCHED_SWITCH_HAS_STATE) == 1 {
                 ctx.arg::<u64>(3) & 0xffff_ffff
@@ -78,7 +82,7 @@ pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         };
         (*cpu).switches[kind as usize] += 1;
         if next_pid != 0 {
-            arrive(cpu, next, next_pid, now);
+            arrive(cpu, departed, next, next_pid, now);
         }
         (*cpu).idle = u64::from(next_pid == 0);
         // Not by the time of the last pair, which lies in a cache line that nothing else of this needs.
@@ -122,16 +126,17 @@ unsafe fn close_interval(cpu: *mut Cpu, last: u64, now: u64, was_idle: bool) {
 
 /// Remembers the run delay of a task that leaves the CPU.
 #[inline(always)]
-unsafe fn depart(task: Kernel, pid: u32) {
-    if let Some(slot) = DEPARTED.get_ptr_mut(Departure::slot(pid)) {
-        // SAFETY: a slot is one word; CPUs may race for it, and the tag says who won.
-        unsafe { *slot = Departure::new(pid, read(task, &TASK_RUN_DELAY)).0 }
+unsafe fn depart(departed: *mut Departed, task: Kernel, pid: u32) {
+    // SAFETY: a slot is one word; CPUs may race for it, and the tag says who won.
+    unsafe {
+        let slot = addr_of_mut!((*departed)[Departure::slot(pid) as usize]);
+        write_volatile(slot, Departure::new(pid, read(task, &TASK_RUN_DELAY)).0);
     }
 }
 
 /// Counts the wait of a task that gets the CPU.
 #[inline(always)]
-unsafe fn arrive(cpu: *mut Cpu, task: Kernel, pid: u32, now: u64) {
+unsafe fn arrive(cpu: *mut Cpu, departed: *mut Departed, task: Kernel, pid: u32, now: u64) {
     // SAFETY: this CPU's own value; `task` is a task_struct.
     unsafe {
         let queued: u64 = read(task, &TASK_LAST_QUEUED);
@@ -141,7 +146,7 @@ unsafe fn arrive(cpu: *mut Cpu, task: Kernel, pid: u32, now: u64) {
         if now < queued {
             return discard(cpu, Discard::QueuedInFuture);
         }
-        let earlier = earlier_legs(cpu, task, pid);
+        let earlier = earlier_legs(cpu, departed, task, pid);
         if earlier != 0 {
             (*cpu).migrated += 1;
         }
@@ -159,7 +164,7 @@ unsafe fn arrive(cpu: *mut Cpu, task: Kernel, pid: u32, now: u64) {
 
 /// What this wait took on other CPUs before this one.
 #[inline(always)]
-unsafe fn earlier_legs(cpu: *mut Cpu, task: Kernel, pid: u32) -> u64 {
+unsafe fn earlier_legs(cpu: *mut Cpu, departed: *mut Departed, task: Kernel, pid: u32) -> u64 {
     // SAFETY: as in `arrive`.
     unsafe {
         let run_delay: u64 = read(task, &TASK_RUN_DELAY);
@@ -167,8 +172,7 @@ unsafe fn earlier_legs(cpu: *mut Cpu, task: Kernel, pid: u32) -> u64 {
             // It has never run, so all its delay is this wait; the slot may hold an older task of the same number.
             return run_delay;
         }
-        let Some(slot) = DEPARTED.get(Departure::slot(pid)) else { return 0 };
-        let departure = Departure(read_volatile(slot));
+        let departure = Departure(read_volatile(addr_of!((*departed)[Departure::slot(pid) as usize])));
         match departure.run_delay_since(pid, run_delay) {
             Some(legs) => legs,
             // Not left a CPU since the programs were attached.
@@ -184,7 +188,8 @@ unsafe fn earlier_legs(cpu: *mut Cpu, task: Kernel, pid: u32) -> u64 {
 /// Records a long wait for user space to collect.
 ///
 /// Not through a ring buffer: that takes a lock. The CPU's own value has room for the latest few, and is read anyway.
-#[inline(always)]
+#[cold]
+#[inline(never)]
 unsafe fn note_long_wait(cpu: *mut Cpu, task: Kernel, pid: u32, now: u64, wait: u64) {
     // SAFETY: as in `arrive`.
     unsafe {

@@ -63,6 +63,8 @@ fn way(machine: Machine, rounds: usize, report: &mut Report) -> Result<()> {
             window: Some(window),
             status: Status::default(),
             alerts: Vec::new(),
+            indices: Vec::new(),
+            baselines: Vec::new(),
         });
         let begun = Instant::now();
         exposition.observe(&snapshot);
