@@ -41,6 +41,24 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     parse(&answer).ok_or_else(|| io::Error::other(format!("{path}: an answer that is not complete: {answer:.300}")))
 }
 
+/// Sends a body to a path.
+///
+/// # Errors
+///
+/// As [`get`].
+pub fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> io::Result<Answer> {
+    let mut stream = connect(address)?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::other(format!("{path}: an answer that is not complete: {answer:.300}")))
+}
+
 fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.split(' ').next()?.parse().ok()?;

@@ -10,6 +10,9 @@
 //! - [`load`]: duty cycles and message passing
 //! - [`probes`]: kpulse's own programs, loaded for one test
 //! - [`agent`], [`http`], [`exposition`]: kpulse as a process of its own, and what it answers
+//! - [`alertmanager`]: a real Alertmanager, asked through amtool
+//! - [`receiver`]: a server that hears what is told, and a way that is slow
+//! - [`teller`]: the telling of alerts, without an agent
 //! - [`bpf_objects`]: what a process has in the kernel
 //! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
@@ -20,6 +23,7 @@
 //! - [`block`]: the block probe, read beside the disks that exist
 
 pub mod agent;
+pub mod alertmanager;
 pub mod block;
 pub mod bpf_objects;
 pub mod clock;
@@ -34,9 +38,11 @@ pub mod load;
 pub mod loop_device;
 pub mod probes;
 pub mod proc;
+pub mod receiver;
 pub mod reference;
 pub mod scratch;
 pub mod skip;
 pub mod story;
+pub mod teller;
 pub mod wait;
 pub mod waits;

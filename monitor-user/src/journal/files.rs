@@ -14,13 +14,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{
+    folder::{self, create, sync, writable},
     ledger::{Entry, Place},
     record::{self, Raw},
 };
@@ -74,13 +75,7 @@ impl Files {
     ///
     /// Whatever the system says.
     pub fn lock(folder: &Path, longest: u64) -> io::Result<Option<Self>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let lock = writable().create(true).truncate(false).open(folder.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
+        let Some(lock) = folder::lock(folder)? else { return Ok(None) };
         let files = BTreeMap::new();
         Ok(Some(Self { folder: folder.into(), _lock: lock, files, growing: None, longest }))
     }
@@ -207,7 +202,7 @@ impl Files {
         }
         let path = self.path(first, "log");
         let file = create(&path)?;
-        sync_folder(&self.folder)?;
+        sync(&self.folder)?;
         self.files.insert(first, (path, 0));
         Ok((first, file))
     }
@@ -241,7 +236,7 @@ impl Files {
     /// Whatever the system says; the old files then stay.
     pub fn compact(&mut self, entries: &mut BTreeMap<u64, Entry>) -> io::Result<Vec<u64>> {
         let growing = self.growing.as_ref().map(|(number, _)| *number);
-        let Some(number) = self.files.keys().copied().filter(|number| Some(*number) != growing).next_back() else {
+        let Some(number) = self.files.keys().copied().rfind(|number| Some(*number) != growing) else {
             return Ok(Vec::new());
         };
         let (mut lost, mut places, mut length) = (Vec::new(), Vec::new(), 0);
@@ -266,7 +261,7 @@ impl Files {
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         let path = self.path(number, "base");
         fs::rename(&tmp, &path)?;
-        sync_folder(&self.folder)?;
+        sync(&self.folder)?;
         // From here on the new file counts, whatever happens to the old ones.
         let old: Vec<u64> = self.files.keys().copied().filter(|n| *n <= number && Some(*n) != growing).collect();
         for (old, _) in old.into_iter().filter_map(|number| self.files.remove(&number)) {
@@ -281,31 +276,9 @@ impl Files {
         Ok(lost)
     }
 
-    /// Writes a small file so that it is either as before or as now, whatever happens.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the system says.
-    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let tmp = self.folder.join(format!("{name}.tmp"));
-        let mut file = create(&tmp)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&tmp, self.folder.join(name))?;
-        sync_folder(&self.folder)
-    }
-
-    /// The content of a small file; absent if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the system says.
-    pub fn small(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.folder.join(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Puts a file that cannot be written in place of the one that grows.
@@ -319,21 +292,6 @@ impl Files {
     }
 }
 
-/// Alerts name what runs on the machine: nobody else need read them.
-fn writable() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    writable().create(true).truncate(true).open(path)
-}
-
 fn is_log(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "log")
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -8,9 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::{files::At, record};
+use super::{
+    cursor::{Cursor, Owed},
+    files::At,
+    record,
+};
 use crate::alert::{Alert, State};
 
 /// How many alerts that are over are kept.
@@ -59,30 +61,6 @@ impl Entry {
     fn is_told(&self) -> bool {
         matches!(self.state, State::Firing | State::Resolved)
     }
-}
-
-/// How far a target is: it has all records up to one, and some beyond.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    /// It has everything up to this one.
-    pub done: u64,
-    /// It has these too.
-    pub beyond: BTreeSet<u64>,
-}
-
-impl Cursor {
-    fn has(&self, sequence: u64) -> bool {
-        sequence <= self.done || self.beyond.contains(&sequence)
-    }
-}
-
-/// What a target is owed, in short.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Owed {
-    /// How many records.
-    pub records: u64,
-    /// When the oldest of them happened, in nanoseconds since 1970.
-    pub oldest_ns: Option<u64>,
 }
 
 /// The records, by number, and how far each target is.
@@ -193,6 +171,16 @@ impl Ledger {
         }
         let wanted = |entry: &Entry| entry.state == State::Firing || entry.changed_ns >= since_ns;
         let mut found: Vec<u64> = by_labels.into_values().filter(|(_, e)| wanted(e)).map(|(s, _)| s).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The number of the latest record of one alert, or of all: those that are not over, and the last hundred that are.
+    pub fn latest(&self, id: Option<&str>) -> Vec<u64> {
+        let mut found: Vec<u64> = match id {
+            Some(id) => self.latest.get(id).copied().into_iter().collect(),
+            None => self.latest.values().copied().collect(),
+        };
         found.sort_unstable();
         found
     }

@@ -7,15 +7,19 @@
 //! | module | what it is |
 //! |---|---|
 //! | `record` | alerts as bytes with checksums, and back |
-//! | `ledger` | which records there are and who needs them |
-//! | `files` | the files: append, recover, compact |
+//! | `ledger`, `cursor` | which records there are and who needs them; how far a target is |
+//! | `files`, `folder` | the files: append, recover, compact; the folder that they are in |
+//! | `report` | limits, what was found, how it is |
 //!
 //! Where the folder cannot be used, or has no room, alerts are kept in memory and go out from there: that they may be told
 //! twice or lost with the process is said in the log and in the status.
 
+mod cursor;
 mod files;
+mod folder;
 mod ledger;
 mod record;
+mod report;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -24,14 +28,17 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashSet},
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
-pub use self::ledger::Owed;
+pub use self::{
+    cursor::Owed,
+    report::{Health, InUse, Limits, Recovered},
+};
 use self::{
     files::Files,
-    ledger::{Cursor, Entry, Ledger, Place},
+    ledger::{Entry, Ledger, Place},
     record::Raw,
 };
 use crate::alert::Alert;
@@ -42,20 +49,6 @@ const CURSORS: &str = "cursors";
 /// The most that is kept in memory while the disk takes nothing, in bytes.
 const IN_MEMORY: u64 = 4 << 20;
 
-/// How much the journal may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most that is kept, in bytes on disk. For the moment of a compaction it can be twice as much. The latest record of
-    /// an alert that is not over stays in any case.
-    pub bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 16 << 20 }
-    }
-}
-
 /// One transition of one alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -63,43 +56,6 @@ pub struct Record {
     pub sequence: u64,
     /// The alert as it was then.
     pub alert: Alert,
-}
-
-/// What was found when the journal was opened.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recovered {
-    /// The latest state of every alert that is not over, in the order of the transitions.
-    pub current: Vec<Alert>,
-    /// Bytes of an append that was never finished. Nobody was told of what was in it.
-    pub cut_bytes: u64,
-    /// Bytes that were damaged and are passed over: transitions may be missing.
-    pub damaged_bytes: u64,
-    /// Alerts without their evidence, because another version wrote it.
-    pub without_evidence: u64,
-    /// Why nothing is kept on disk; absent if all is well.
-    pub unusable: Option<String>,
-}
-
-/// Another process has the folder.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{} is in use by another kpulse (it holds the lock on the file \"lock\" there): end it, or give this one a state \
-     directory of its own",
-    .0.display()
-)]
-pub struct InUse(pub PathBuf);
-
-/// How the journal is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// Why alerts are in memory alone; absent if all is on disk.
-    pub trouble: Option<String>,
-    /// What its files take, in bytes.
-    pub bytes: u64,
-    /// Transitions that each target will not get because there was no more room for them, since the start.
-    pub no_room: BTreeMap<String, u64>,
-    /// Transitions that each target will not get because they could not be read, since the start.
-    pub unreadable: BTreeMap<String, u64>,
 }
 
 /// The journal.
@@ -162,7 +118,7 @@ impl Journal {
 
     fn recover(&mut self, recovered: &mut Recovered) -> io::Result<()> {
         let Some(files) = &mut self.files else { return Ok(()) };
-        let cursors = files.small(CURSORS)?;
+        let cursors = folder::small(files.folder(), CURSORS)?;
         let ledger = &mut self.ledger;
         let damage = files.recover(|found| {
             // What is there twice was written again after an error.
@@ -179,7 +135,7 @@ impl Journal {
         })?;
         recovered.cut_bytes = damage.cut;
         recovered.damaged_bytes += damage.skipped;
-        let read = cursors.as_deref().and_then(parse_cursors);
+        let read = cursors.as_deref().and_then(cursor::parse);
         self.cursors_lost = read.is_none() && !ledger.entries.is_empty();
         ledger.cursors = read.unwrap_or_default();
         let furthest = ledger.cursors.values().map(|cursor| cursor.done).max();
@@ -275,7 +231,7 @@ impl Journal {
     /// Saves how far the targets are. What was acknowledged since the last time is otherwise sent again after a crash.
     pub fn save(&mut self) {
         let Some(files) = self.files.as_ref().filter(|_| self.moved) else { return };
-        match files.replace(CURSORS, &format_cursors(&self.ledger.cursors)) {
+        match folder::replace(files.folder(), CURSORS, &cursor::format(&self.ledger.cursors)) {
             Ok(()) => self.moved = false,
             // The next append says so loudly.
             Err(error) => tracing::debug!("how far alerts have been delivered cannot be saved: {error}"),
@@ -286,6 +242,12 @@ impl Journal {
     /// over only since `since_ns`; of several lives of one label set, the latest.
     pub fn standing(&self, target: &str, since_ns: u64) -> Vec<u64> {
         self.ledger.standing(target, since_ns)
+    }
+
+    /// The latest record of one alert, or of all: those that are not over, and the last hundred that are.
+    pub fn latest(&mut self, id: Option<&str>) -> Vec<Record> {
+        let sequences = self.ledger.latest(id);
+        self.read(&sequences)
     }
 
     /// The records of these numbers, as far as they are there. What cannot be read is given up.
@@ -358,38 +320,4 @@ impl Journal {
             Err(error) => tracing::debug!("the journal of alerts cannot be made smaller: {error}"),
         }
     }
-}
-
-impl Recovered {
-    fn tell(&self, folder: &Path) {
-        let folder = folder.display();
-        if self.damaged_bytes > 0 {
-            tracing::error!(
-                "{} bytes of the journal of alerts in {folder} are damaged and were passed over: transitions may be missing",
-                self.damaged_bytes
-            );
-        }
-        if self.cut_bytes > 0 {
-            tracing::warn!("{} bytes of an append that was never finished were cut off in {folder}", self.cut_bytes);
-        }
-        if self.without_evidence > 0 {
-            tracing::warn!(
-                "{} alerts of another version in {folder} are without their evidence",
-                self.without_evidence
-            );
-        }
-    }
-}
-
-/// A checksum in hexadecimal on the first line, JSON on the second.
-fn format_cursors(cursors: &BTreeMap<String, Cursor>) -> Vec<u8> {
-    let json = serde_json::to_string(cursors).unwrap_or_default();
-    format!("{:08x}\n{json}\n", crc32fast::hash(json.as_bytes())).into_bytes()
-}
-
-fn parse_cursors(bytes: &[u8]) -> Option<BTreeMap<String, Cursor>> {
-    let (checksum, json) = str::from_utf8(bytes).ok()?.split_once('\n')?;
-    let json = json.strip_suffix('\n')?;
-    (u32::from_str_radix(checksum, 16).ok()? == crc32fast::hash(json.as_bytes())).then_some(())?;
-    serde_json::from_str(json).ok()
 }

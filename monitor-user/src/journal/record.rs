@@ -61,7 +61,7 @@ fn group_checksum(head: &[u8], payload: &[u8]) -> u32 {
 }
 
 /// The group that begins at `at`: where it ends, and its records with the place of their JSON.
-fn group_at(bytes: &[u8], at: usize) -> Option<(usize, Vec<(u64, Range<usize>)>)> {
+fn group_at(bytes: &[u8], at: usize) -> Option<(usize, Places)> {
     let head = bytes.get(at..at + GROUP_HEAD)?;
     let number = |place: Range<usize>| bytes.get(place)?.try_into().ok().map(u32::from_le_bytes);
     if &head[..4] != MAGIC {
@@ -83,11 +83,14 @@ fn group_at(bytes: &[u8], at: usize) -> Option<(usize, Vec<(u64, Range<usize>)>)
     (next == end).then_some((end, records))
 }
 
+/// The number of each record, and where its JSON is.
+type Places = Vec<(u64, Range<usize>)>;
+
 /// What is in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// Every record of a whole group, in the order of the file: its number and where its JSON is.
-    pub records: Vec<(u64, Range<usize>)>,
+    pub records: Places,
     /// Where the last whole group ends.
     pub end: usize,
     /// Bytes before `end` that belong to no whole group.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
 };
 
 use proptest::prelude::*;

@@ -25,6 +25,9 @@ use crate::{
     table::units::rfc3339,
 };
 
+/// An alert that fires is never said to end sooner: a busy machine must not make it end and fire again.
+const LEAST_HORIZON: Duration = Duration::from_secs(60);
+
 /// How many refused alerts are remembered.
 const MOST_REJECTED: usize = 10_000;
 
@@ -50,16 +53,16 @@ pub struct Alertmanager {
 impl Alertmanager {
     /// For the server at `url`, which is told again every `resend`.
     pub fn new(url: Url, auth: Auth, client: Client, node: Arc<Node>, resend: Duration) -> Self {
-        let horizon_ns = resend.saturating_mul(4).as_nanos() as u64;
+        let horizon_ns = resend.saturating_mul(4).max(LEAST_HORIZON).as_nanos() as u64;
         let rejected = HashSet::new();
         Self { url, auth, client, node, horizon_ns, ahead_ns: None, mistaken: false, rejected }
     }
 
     /// Sends records.
-    pub async fn send(&mut self, records: &[Record], now_ns: u64) -> Outcome {
+    pub async fn send(&mut self, records: &[&Record], now_ns: u64) -> Outcome {
         let mut outcome = Outcome::default();
         let (known, new): (Vec<&Record>, Vec<&Record>) =
-            records.iter().partition(|record| self.rejected.contains(&record.alert.id));
+            records.iter().copied().partition(|record| self.rejected.contains(&record.alert.id));
         let refused = known.into_iter().map(|record| (record.sequence, "it was refused before".to_owned()));
         outcome.refused.extend(refused);
         // The parts still to be sent, the first one last.

@@ -6,7 +6,6 @@
 
 use std::{
     error::Error,
-    fs, io,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -23,12 +22,9 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
+use rustls::{ClientConfig, RootCertStore};
 
-use super::settings::Auth;
+use super::{certificates, settings::Auth};
 
 /// The most of an answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 4 << 20;
@@ -100,7 +96,7 @@ impl Client {
     ///
     /// If there are no certificates.
     pub fn new(tls: bool, ca_file: Option<&Path>, timeout: Duration) -> Result<Self, String> {
-        let roots = if tls { roots(ca_file)? } else { RootCertStore::empty() };
+        let roots = if tls { certificates::roots(ca_file)? } else { RootCertStore::empty() };
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS cannot be used: {error}"))?
@@ -218,28 +214,6 @@ fn ahead_ns(headers: &HeaderMap, begun: SystemTime, ended: SystemTime) -> Option
     let ahead = date + 500_000_000 - (begun + ended) / 2;
     let noticeable = ahead.abs() > CLOCKS_AGREE.as_nanos() as i128 + (ended - begun).abs() / 2;
     Some(if noticeable { ahead.clamp(i64::MIN.into(), i64::MAX.into()) as i64 } else { 0 })
-}
-
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca_file {
-        let wrong = |why: &dyn std::fmt::Display| format!("notify.ca_file: {}: {why}", path.display());
-        let pem = fs::read(path).map_err(|error: io::Error| wrong(&error))?;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| wrong(&error))?;
-            roots.add(certificate).map_err(|error| wrong(&error))?;
-        }
-        if roots.is_empty() {
-            return Err(wrong(&"expected certificates in PEM (-----BEGIN CERTIFICATE-----), found none"));
-        }
-        return Ok(roots);
-    }
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err("no certificates to check servers against: install ca-certificates, or set notify.ca_file".into());
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ struct Status {
 
 impl Elasticsearch {
     /// Sends records.
-    pub async fn send(&self, records: &[Record]) -> Outcome {
+    pub async fn send(&self, records: &[&Record]) -> Outcome {
         let mut outcome = Outcome::default();
         // The parts still to be sent, the first one last.
         let mut parts = parts(records);
@@ -85,7 +85,7 @@ impl Elasticsearch {
         outcome
     }
 
-    async fn post(&self, records: &[Record]) -> Result<Answer, Trouble> {
+    async fn post(&self, records: &[&Record]) -> Result<Answer, Trouble> {
         let path = format!("/{}/_bulk?filter_path=errors,items.*.status,items.*.error", STREAM.join("-"));
         let post = Post {
             url: self.url.join(&path),
@@ -99,7 +99,7 @@ impl Elasticsearch {
 }
 
 /// The records in parts that have no alert twice: of one alert, what comes later is sent when what comes before was taken.
-fn parts(records: &[Record]) -> Vec<&[Record]> {
+fn parts<'a, 'r>(records: &'a [&'r Record]) -> Vec<&'a [&'r Record]> {
     let (mut parts, mut from, mut seen) = (Vec::new(), 0, HashSet::new());
     for (at, record) in records.iter().enumerate() {
         if !seen.insert(&record.alert.id) {
@@ -113,7 +113,7 @@ fn parts(records: &[Record]) -> Vec<&[Record]> {
 }
 
 /// Two lines for each record, the last line with its end.
-fn body(records: &[Record], node: &Node) -> Vec<u8> {
+fn body(records: &[&Record], node: &Node) -> Vec<u8> {
     let mut body = String::new();
     for record in records {
         let action = json!({ "create": { "_id": format!("{}-{}", node.name, key(record)) } });
@@ -123,7 +123,7 @@ fn body(records: &[Record], node: &Node) -> Vec<u8> {
 }
 
 /// What became of each record.
-fn judge(records: &[Record], answer: &Answer, outcome: &mut Outcome) {
+fn judge(records: &[&Record], answer: &Answer, outcome: &mut Outcome) {
     let whole = |why: String| Trouble { why, retry_after: answer.retry_after, whole: true };
     let bulk = match serde_json::from_slice::<Bulk>(&answer.body) {
         Ok(bulk) if bulk.items.len() == records.len() => bulk,
@@ -218,7 +218,7 @@ mod tests {
     fn a_body_is_lines_of_json_and_the_last_one_ends() {
         let records: Vec<Record> =
             (1..4).map(|sequence| Record { sequence, alert: alert("a\nb", State::Firing, 5) }).collect();
-        let body = String::from_utf8(body(&records, &node())).unwrap();
+        let body = String::from_utf8(body(&records.iter().collect::<Vec<_>>(), &node())).unwrap();
         assert!(body.ends_with("}\n"));
         let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 6);
@@ -230,7 +230,7 @@ mod tests {
         let ids = ["a", "b", "a", "a", "c", "b"];
         let record = |id: &&str| Record { sequence: 1, alert: alert(id, State::Firing, 5) };
         let records: Vec<Record> = ids.iter().map(record).collect();
-        let found: Vec<usize> = parts(&records).iter().map(|part| part.len()).collect();
+        let found: Vec<usize> = parts(&records.iter().collect::<Vec<_>>()).iter().map(|part| part.len()).collect();
         assert_eq!(found, [2, 1, 3]);
     }
 

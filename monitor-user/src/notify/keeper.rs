@@ -30,6 +30,7 @@ enum Ask {
     Owed { target: Arc<str>, without: HashSet<String>, most: usize, answer: oneshot::Sender<Vec<Record>> },
     Standing { target: Arc<str>, since_ns: u64, answer: oneshot::Sender<Vec<u64>> },
     Read(Vec<u64>, oneshot::Sender<Vec<Record>>),
+    Latest(Option<String>, oneshot::Sender<Vec<Record>>),
     End,
 }
 
@@ -131,6 +132,13 @@ impl Keeper {
         rx.await.unwrap_or_default()
     }
 
+    /// The latest record of one alert, or of all.
+    pub async fn latest(&self, id: Option<&str>) -> Vec<Record> {
+        let (answer, rx) = oneshot::channel();
+        self.ask(Ask::Latest(id.map(str::to_owned), answer));
+        rx.await.unwrap_or_default()
+    }
+
     /// Changes when something was appended.
     pub fn head(&self) -> watch::Receiver<u64> {
         self.head.clone()
@@ -164,6 +172,9 @@ fn answer(journal: &mut Journal, ask: Ask) {
         }
         Ask::Read(sequences, answer) => {
             let _ = answer.send(journal.read(&sequences));
+        }
+        Ask::Latest(id, answer) => {
+            let _ = answer.send(journal.latest(id.as_deref()));
         }
         // These are done where they are heard.
         Ask::Append(..) | Ask::End => {}

@@ -11,11 +11,12 @@
 //! | `runner`, `backoff` | serving one target: what it has not got, what it may have forgotten, patience |
 //! | `sink` | a target as its runner sees it |
 //! | `alertmanager`, `webhook`, `elasticsearch`, `lines` | the kinds of targets |
-//! | `client` | one HTTP request |
+//! | `client`, `certificates` | one HTTP request; what servers are checked against |
 //! | `metrics` | `kpulse_notifications_*` |
 
 mod alertmanager;
 mod backoff;
+mod certificates;
 mod client;
 mod elasticsearch;
 mod keeper;
@@ -110,6 +111,12 @@ impl Notifier {
     /// thread. Who wants to know when they are safe waits for what is returned: true on disk, false in memory alone.
     pub fn record(&self, alerts: Vec<Alert>) -> oneshot::Receiver<bool> {
         self.keeper.append(alerts)
+    }
+
+    /// The alerts that are not over and the last hundred that are, in the order of their latest changes; or the one of that
+    /// id. For pages and the API.
+    pub async fn alerts(&self, id: Option<&str>) -> Vec<Alert> {
+        self.keeper.latest(id).await.into_iter().map(|record| record.alert).collect()
     }
 
     /// How each target fares.

@@ -31,6 +31,9 @@ use crate::journal::Record;
 /// So many failures one after the other are no longer those of single alerts.
 const STRIKES: u32 = 3;
 
+/// How many records are taken out of the journal at once.
+const FETCH: usize = 256;
+
 /// What a target was sent, since the start.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -56,8 +59,10 @@ pub struct Runner {
     blocked: bool,
     /// Failures one after the other.
     strikes: u32,
-    /// Rounds with a failure since the last one when all was well.
+    /// Waits one after the other, without anything delivered in between.
     failures: u32,
+    /// Failures since all was well: the log is told of the first.
+    told: u32,
     /// When the wait is over.
     retry_at: Option<Instant>,
     /// When it is told again what it may have forgotten.
@@ -80,6 +85,7 @@ impl Runner {
             blocked: false,
             strikes: 0,
             failures: 0,
+            told: 0,
             retry_at: None,
             resend_at,
         }
@@ -125,13 +131,20 @@ impl Runner {
     async fn round(&mut self) {
         let mut troubled = false;
         while !self.blocked {
-            let records = self.keeper.owed(&self.name, &self.held, self.sink.batch()).await;
+            let records = self.keeper.owed(&self.name, &self.held, FETCH).await;
             if records.is_empty() {
                 break;
             }
-            let outcome = self.sink.send(&records, now_ns()).await;
-            troubled |= outcome.trouble.is_some();
-            self.take(&records, outcome);
+            for some in records.chunks(self.sink.batch()) {
+                // What comes later for an alert that has to wait has to wait too.
+                let some: Vec<&Record> = some.iter().filter(|record| !self.held.contains(&record.alert.id)).collect();
+                if self.blocked || some.is_empty() {
+                    continue;
+                }
+                let outcome = self.sink.send(&some, now_ns()).await;
+                troubled |= outcome.trouble.is_some();
+                self.take(&some, outcome);
+            }
         }
         if self.sink.takes_back() {
             self.resend_at = Some(Instant::now());
@@ -139,9 +152,11 @@ impl Runner {
         if !self.blocked && self.resend_at.is_some_and(|at| at <= Instant::now()) {
             troubled |= self.tell_again().await;
         }
-        if !troubled && self.held.is_empty() && self.failures > 0 {
-            tracing::info!(to = &*self.name, attempts = self.failures, "alerts are delivered again");
-            self.failures = 0;
+        if !troubled && self.held.is_empty() {
+            if self.told > 0 {
+                tracing::info!(to = &*self.name, failures = self.told, "alerts are delivered again");
+            }
+            (self.failures, self.told) = (0, 0);
         }
     }
 
@@ -153,7 +168,7 @@ impl Runner {
             if records.is_empty() {
                 continue;
             }
-            let outcome = self.sink.send(&records, now_ns()).await;
+            let outcome = self.sink.send(&records.iter().collect::<Vec<_>>(), now_ns()).await;
             if let Some(trouble) = outcome.trouble {
                 self.fail(&[], Trouble { whole: true, ..trouble });
                 return true;
@@ -166,7 +181,7 @@ impl Runner {
     }
 
     /// Notes what became of records that were sent.
-    fn take(&mut self, records: &[Record], outcome: Outcome) {
+    fn take(&mut self, records: &[&Record], outcome: Outcome) {
         self.tally.delivered.fetch_add(outcome.done.len() as u64, Relaxed);
         self.tally.rejected.fetch_add(outcome.refused.len() as u64, Relaxed);
         for (sequence, why) in &outcome.refused {
@@ -176,9 +191,9 @@ impl Runner {
         }
         let settled: Vec<u64> = outcome.done.into_iter().chain(outcome.refused.into_iter().map(|one| one.0)).collect();
         if !settled.is_empty() {
-            self.strikes = 0;
+            (self.strikes, self.failures) = (0, 0);
         }
-        let left: Vec<&Record> = records.iter().filter(|record| !settled.contains(&record.sequence)).collect();
+        let left: Vec<&Record> = records.iter().copied().filter(|record| !settled.contains(&record.sequence)).collect();
         self.keeper.ack(&self.name, settled);
         match outcome.trouble {
             Some(trouble) => self.fail(&left, trouble),
@@ -194,19 +209,16 @@ impl Runner {
     /// Lets the records wait, or the target.
     fn fail(&mut self, left: &[&Record], trouble: Trouble) {
         self.tally.failed.fetch_add(1, Relaxed);
+        if self.told == 0 {
+            tracing::warn!(to = &*self.name, "alerts cannot be delivered, and are kept to try again: {}", trouble.why);
+        } else {
+            tracing::debug!(to = &*self.name, failures = self.told, "still not delivered: {}", trouble.why);
+        }
+        self.told = self.told.saturating_add(1);
         self.strikes += 1;
         self.held.extend(left.iter().map(|record| record.alert.id.clone()));
         self.blocked |= trouble.whole || self.strikes >= STRIKES;
         if self.retry_at.is_none() {
-            if self.failures == 0 {
-                tracing::warn!(
-                    to = &*self.name,
-                    "alerts cannot be delivered, and are kept to try again: {}",
-                    trouble.why
-                );
-            } else {
-                tracing::debug!(to = &*self.name, attempts = self.failures, "still not delivered: {}", trouble.why);
-            }
             self.failures = self.failures.saturating_add(1);
             let Pace { backoff, backoff_most, .. } = self.pace;
             let wait = backoff::wait(self.failures, backoff, backoff_most, backoff::random());

@@ -28,7 +28,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// All of them were taken.
-    pub fn all(records: &[Record]) -> Self {
+    pub fn all(records: &[&Record]) -> Self {
         Self { done: records.iter().map(|record| record.sequence).collect(), ..Self::default() }
     }
 
@@ -64,13 +64,13 @@ impl Sink {
     }
 
     /// Sends records, oldest first, no more than [`Self::batch`]. The time is in nanoseconds since 1970.
-    pub async fn send(&mut self, records: &[Record], now_ns: u64) -> Outcome {
+    pub async fn send(&mut self, records: &[&Record], now_ns: u64) -> Outcome {
         match self {
             Self::Alertmanager(sink) => sink.send(records, now_ns).await,
             Self::Webhook(sink) => sink.send(records).await,
             Self::Elasticsearch(sink) => sink.send(records).await,
             Self::Log => {
-                records.iter().for_each(lines::write);
+                records.iter().copied().for_each(lines::write);
                 Outcome::all(records)
             }
         }

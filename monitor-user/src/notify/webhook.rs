@@ -37,8 +37,8 @@ pub struct Webhook {
 
 impl Webhook {
     /// Sends the first of the records.
-    pub async fn send(&self, records: &[Record]) -> Outcome {
-        let Some(record) = records.first() else { return Outcome::default() };
+    pub async fn send(&self, records: &[&Record]) -> Outcome {
+        let Some(&record) = records.first() else { return Outcome::default() };
         let post = Post {
             url: self.url.to_string(),
             content_type: "application/json",
@@ -46,7 +46,7 @@ impl Webhook {
             auth: &self.auth,
             body: serde_json::to_vec(&payload(&record.alert, &self.node)).unwrap_or_default(),
         };
-        let one = std::slice::from_ref(record);
+        let one = std::slice::from_ref(&record);
         match self.client.post(post).await {
             Err(trouble) => Outcome::none(trouble),
             Ok(answer) if answer.status == 409 => Outcome::all(one),

@@ -40,7 +40,7 @@ use pool::Shares;
 /// The least limit that leaves room for what belongs to the node as a whole and for `other`.
 pub const MIN_SERIES: usize = 1000;
 
-/// The most series that belong to the node as a whole, without those of its probes and programs: no CPU, device, interface
+/// The most series that belong to the node as a whole, without those of its probes, programs and targets of alerts: no CPU, device, interface
 /// or mount in their labels.
 const NODE_SERIES: usize = 128 + crate::index::metrics::SERIES;
 
@@ -157,7 +157,9 @@ impl Ledger {
 /// As many as belong to the node as a whole.
 pub(super) fn node_series(status: &Status) -> usize {
     const PROGRAM_SERIES: usize = 3;
-    NODE_SERIES + status.probes.len() + status.programs.len() * PROGRAM_SERIES
+    const DELIVERY_SERIES: usize = 7;
+    let own = status.probes.len() + status.programs.len() * PROGRAM_SERIES;
+    NODE_SERIES + own + status.delivery.len() * DELIVERY_SERIES
 }
 
 fn named<T: members::Totals>(group: &Group<String, T>) -> Vec<(&str, Cow<'_, T>)> {

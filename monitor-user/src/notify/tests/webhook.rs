@@ -30,6 +30,9 @@ fn each_change_is_told_once_and_in_order() {
         assert_eq!(keys(&server.heard()), ["a-firing-2", "a-resolved-3", "c-firing-7", "c-resolved-8"]);
         let fares = of(&notifier, "webhook");
         assert_eq!((fares.delivered, fares.failed, fares.dropped["rejected"]), (4, 0, 0));
+        assert_eq!(notifier.alerts(Some("c")).await, [alert("c", State::Resolved, 3)]);
+        let ids: Vec<String> = notifier.alerts(None).await.into_iter().map(|alert| alert.id).collect();
+        assert_eq!(ids, ["a", "c"]);
         notifier.shutdown().await;
     });
 }
