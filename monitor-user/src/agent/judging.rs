@@ -18,7 +18,7 @@ use crate::{
     alert::{Alert, State},
     baselines,
     config::Config,
-    index::{Index, Indexer, baseline::Baselines, baseline::BaselineState},
+    index::{Index, Indexer, baseline::BaselineState, baseline::Baselines},
     journal::{self, Journal},
     judge::{self, Judge, Judgement},
     notify::{self, Notifier},
@@ -70,8 +70,7 @@ impl Judging {
         let limits = journal::Limits { bytes: config.notify.queue_bytes as u64 };
         let (journal, recovered) = Journal::open(&state.join("alerts"), limits)?;
         let baselines = load_baselines(&state);
-        let indexer =
-            Indexer::new(node.name.clone(), config.index.options(), config.index.learning(), baselines);
+        let indexer = Indexer::new(node.name.clone(), config.index.options(), config.index.learning(), baselines);
         let judge = Judge::new(judge::Settings::of(config, node.name.clone()), indexer, rules, recovered.current);
         let url = config.notify.pages(node.address, &node.name);
         let known = notify::Node { name: node.name, boot_id: node.boot_id, url };

@@ -183,17 +183,16 @@ impl Printer {
         if self.json {
             return Ok(());
         }
-        let mut text = format!(
-            "{} samples, {} windows judged, {} changes of alerts\n",
-            self.samples, self.judged, self.changes
-        );
+        let mut text =
+            format!("{} samples, {} windows judged, {} changes of alerts\n", self.samples, self.judged, self.changes);
         for (signal, p, end_ns) in &self.highest {
             let _ = writeln!(text, "highest P of {}: {p:.2} at {}", signal.name(), units::utc(*end_ns));
         }
         if self.highest.is_empty() && self.judged > 0 {
             text.push_str("P is not known: what is usual was still being learned (see --baseline)\n");
         }
-        let firing = judge.alerts().iter().filter(|alert| alert.resolved_ns.is_none() && alert.fired_ns.is_some()).count();
+        let firing =
+            judge.alerts().iter().filter(|alert| alert.resolved_ns.is_none() && alert.fired_ns.is_some()).count();
         if firing > 0 {
             let _ = writeln!(text, "{firing} firing at the end");
         }

@@ -15,7 +15,7 @@ use crate::{
         baseline::{BaselineState, State},
     },
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
-    status::{Delivery, Journal, ProbeState, Program, Snapshot, Status},
+    status::{Delivery, Journal, ProbeState, Program, RecorderStatus, Snapshot, Status},
     window::{self, Device, Operation as DeviceOperation, TaskUse, Tasks, Times, Use, Window},
 };
 
@@ -203,6 +203,15 @@ fn status() -> Status {
         agreement: vec![("context_switches".into(), 0.9999)],
         delivery: ["webhook", "alertmanager"].map(delivery).into(),
         journal: Some(Journal { trouble: None, bytes: 4096 }),
+        alerts_suppressed: 1,
+        recorder: Some(RecorderStatus {
+            samples: 600,
+            bytes: 600_000,
+            covers_ns: 600_000_000_000,
+            skipped: 0,
+            saved: 2,
+            failed: 1,
+        }),
     }
 }
 
