@@ -56,7 +56,10 @@ pub(super) fn judge<'a>(
         // What cannot be is in no figure.
         let all = if standing == Standing::Refused { Load::default() } else { all };
         let unknown = Judged { standing, all, known: Load::default(), left_out: all, expected_mean: 0.0 };
-        if standing == Standing::Judged { hold_against(&reference, place, name, node, unknown) } else { unknown }
+        if standing != Standing::Judged {
+            return unknown;
+        }
+        hold_against(&reference, place, name, node, options, unknown)
     });
     (judged.collect(), reference)
 }
@@ -71,7 +74,14 @@ fn admit(node: &Observation, all: &Load, options: &Options) -> Standing {
     }
 }
 
-fn hold_against(reference: &Reference, place: usize, name: &str, node: &Observation, mut judged: Judged) -> Judged {
+fn hold_against(
+    reference: &Reference,
+    place: usize,
+    name: &str,
+    node: &Observation,
+    options: &Options,
+    mut judged: Judged,
+) -> Judged {
     judged.left_out = Load::default();
     let mut expected_seconds = 0.0;
     for (part, load) in node {
@@ -87,9 +97,8 @@ fn hold_against(reference: &Reference, place: usize, name: &str, node: &Observat
         Reference::Common(mean) => *mean,
         _ => expected_seconds / judged.known.requests.max(1) as f64,
     };
-    // A verdict on the smaller part of what a node did would say nothing of the node.
-    let (known, left_out) = (judged.known, judged.left_out);
-    if known.requests == 0 || known.requests < left_out.requests || known.seconds < left_out.seconds {
+    // However much there is of what is not known: a newcomer that fills a disk makes those slow that are known.
+    if judged.known.requests < options.min_requests.max(1) {
         judged.standing = match reference {
             Reference::Baseline(_) => Standing::Learning,
             _ => Standing::NoPeers,

@@ -161,8 +161,7 @@ pub struct NodeIndex {
     pub ratio: Option<f64>,
     /// c = (r - 1) / N; absent without a verdict. Over all nodes they add up to P - 1.
     pub contribution: Option<f64>,
-    /// Requests without a reference: they are in neither T nor T_avg. With a verdict at most half of the requests and half
-    /// of their seconds.
+    /// Requests without a reference: they are in neither T nor T_avg.
     #[serde(default)]
     pub left_out: Load,
     /// What the contribution is made of, largest first; they add up to it.

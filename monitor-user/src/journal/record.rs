@@ -179,7 +179,7 @@ mod tests {
         let firing = Alert { firing_evidence: Some(Box::new(evidence())), ..alert("a", State::Firing, 5) };
         let mut json: Value = serde_json::from_slice(&encode(&firing)).unwrap();
         assert_eq!(decode(&serde_json::to_vec(&json).unwrap()), Some((firing.clone(), true)));
-        json["firing_evidence"] = serde_json::json!({ "another": "shape" });
+        json["firing_evidence"] = serde_json::json!({ "seconds": "of another shape" });
         let (read, whole) = decode(&serde_json::to_vec(&json).unwrap()).unwrap();
         assert_eq!((read, whole), (Alert { firing_evidence: None::<Box<Evidence>>, ..firing }, false));
     }

@@ -118,23 +118,19 @@ fn a_creep_is_followed_by_trailing_and_seen_by_pinned() {
     }
 }
 
-/// A kind that was never seen is most of what a node does: no verdict until its usual time is known, and then a healthy
-/// one.
+/// A kind that was never seen is most of what a node does: the rest is judged meanwhile, and all of it once its usual time is
+/// known.
 #[test]
-fn an_unknown_kind_of_request_gives_no_verdict_and_then_a_healthy_one() {
+fn an_unknown_kind_of_request_is_left_out_until_it_is_known() {
     for nodes in [1, 3, 10, 100, 1_000] {
         let mut fleet = settled(nodes, &SCENARIOS[0]);
         let effect = |_| Effect { requests: [0.5, 0.5, 0.5, 5.0], ..USUAL };
         let intervals = fleet.learning.time.as_secs() as usize / 10 + WINDOW;
-        let mut judged = 0;
         for interval in 0..intervals + 20 {
             fleet.step(effect, false);
             let verdict = fleet.verdict(Mode::Trailing);
-            judged += usize::from(verdict.is_some());
-            assert!(verdict.is_none() || !(WINDOW..intervals - 1).contains(&interval), "{nodes} {interval}");
-            assert!(verdict.is_none_or(|verdict| near(verdict.p, 1.0, 0.5)), "N = {nodes}: {verdict:?}");
+            assert!(verdict.is_some_and(|verdict| near(verdict.p, 1.0, 0.5)), "N = {nodes}, {interval}: {verdict:?}");
         }
-        assert!(judged >= 20, "N = {nodes}: {judged}");
     }
 }
 

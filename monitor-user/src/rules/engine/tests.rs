@@ -384,7 +384,7 @@ fn p_beyond_t_fires_for_block_requests_and_for_the_run_queue() {
     let mut engine = Engine::new(builtin(), node());
     let window = synthetic::window(1, 0);
     let indices = synthetic::indices(3.0);
-    let told: Vec<Alert> = (0..4)
+    let told: Vec<Alert> = (0..20)
         .flat_map(|step| engine.step(&Moment { indices: &indices, ..at(step * INTERVAL, &window) }))
         .filter(|alert| alert.state == State::Firing)
         .collect();

@@ -21,6 +21,7 @@ mod daemon;
 mod loads;
 mod programs;
 mod report;
+mod rules;
 mod scale;
 mod sched;
 mod slowdown;
@@ -44,6 +45,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "slowdown", title: "What loads lose", run: slowdown::run },
     Benchmark { name: "agent", title: "The agent", run: agent::run },
     Benchmark { name: "tasks", title: "A snapshot of all tasks", run: tasks::run },
+    Benchmark { name: "rules", title: "Rules", run: rules::run },
     Benchmark { name: "scale", title: "Growth with CPUs, devices and tasks", run: scale::run },
 ];
 
