@@ -28,6 +28,8 @@ fn happened(event: &Happened, disks: &BTreeMap<DeviceId, Disk>) {
         return;
     };
     let device = device_name(disks, device);
+    // A flush is nowhere.
+    let sector = (sector != u64::MAX).then_some(sector);
     let (queue_seconds, device_seconds) = (queue_ns.map(seconds), device_ns.map(seconds));
     match error {
         Some(error) => tracing::warn!(

@@ -42,6 +42,8 @@ pub struct Judging {
     saver: Saver,
     state: PathBuf,
     indices: Vec<Index>,
+    /// As they were at the latest judgement.
+    alerts: Vec<Arc<Alert>>,
     saved: Instant,
     saving: Option<JoinHandle<()>>,
     /// Troubles that were told, so that the log has each only once.
@@ -82,12 +84,13 @@ impl Judging {
             })
         });
         Ok(Self {
-            judge,
             notifier,
             recorder,
             saver: Saver::new(state.join("recordings")),
             state,
             indices: Vec::new(),
+            alerts: judge.alerts(),
+            judge,
             saved: Instant::now(),
             saving: None,
             told: BTreeSet::new(),
@@ -125,6 +128,7 @@ impl Judging {
             // The journal has a thread of its own; nobody is told before it has them.
             drop(self.notifier.record(changes));
         }
+        self.alerts = self.judge.alerts();
         self.obey(judgement.window.end_realtime_ns);
         self.save_baselines(judgement.window.end_realtime_ns);
     }
@@ -194,7 +198,7 @@ impl Judging {
 
     /// What is pending or fires, the newest first, and then the latest that are over.
     pub fn alerts(&self) -> Vec<Arc<Alert>> {
-        self.judge.alerts()
+        self.alerts.clone()
     }
 
     /// Adds the figures that are known here.
@@ -206,8 +210,8 @@ impl Judging {
             let figures = recorder.lock().figures();
             let (saved, failed) = self.saver.counts();
             RecorderStatus {
-                samples: figures.samples as u64,
-                bytes: figures.bytes as u64,
+                samples: figures.samples,
+                bytes: figures.bytes,
                 covers_ns: figures.covers_ns,
                 skipped: figures.skipped,
                 saved,

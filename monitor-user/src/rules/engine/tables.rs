@@ -1,7 +1,7 @@
 //! The values of every signal that some rule uses, taken once for each moment, and how the rows of one domain go with those of
 //! another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::rows::Rows;
 use crate::rules::{
@@ -16,9 +16,11 @@ const GONE: usize = 1000;
 /// All values of a moment.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    rows: BTreeMap<Domain, Rows>,
+    /// By domain, those in use. Rules ask for them thousands of times at each judgement.
+    rows: [Option<Rows>; Domain::COUNT],
     columns: Vec<Column>,
-    joins: BTreeMap<(Domain, Domain), Join>,
+    /// By both domains.
+    joins: [[Option<Join>; Domain::COUNT]; Domain::COUNT],
     scratch: Vec<f64>,
 }
 
@@ -66,12 +68,13 @@ impl Tables {
         })
     }
 
+    /// Of a domain that some signal in use has.
     pub fn rows(&self, domain: Domain) -> &Rows {
-        &self.rows[&domain]
+        self.rows[domain as usize].as_ref().expect("a signal in use has its rows")
     }
 
     pub fn rows_mut(&mut self, domain: Domain) -> &mut Rows {
-        self.rows.entry(domain).or_insert_with(|| Rows::new(domain))
+        self.rows[domain as usize].get_or_insert_with(|| Rows::new(domain))
     }
 
     pub fn column(&self, column: usize) -> &Column {
@@ -81,17 +84,21 @@ impl Tables {
     /// Domains of which far more rows have gone than are there, now forgotten: the numbers of their rows mean nothing any more.
     pub fn forget_gone(&mut self) -> Vec<(Domain, Rows)> {
         let full = |rows: &Rows| rows.gone() > GONE.max(rows.len() / 2);
-        let domains: Vec<Domain> = self.rows.values().filter(|rows| full(rows)).map(Rows::domain).collect();
-        self.joins.retain(|(from, to), _| !domains.contains(from) && !domains.contains(to));
-        domains.into_iter().filter_map(|domain| Some((domain, self.rows.insert(domain, Rows::new(domain))?))).collect()
+        let domains: Vec<Domain> = self.rows.iter().flatten().filter(|rows| full(rows)).map(Rows::domain).collect();
+        for &domain in &domains {
+            self.joins[domain as usize].fill_with(|| None);
+            self.joins.iter_mut().for_each(|joins| joins[domain as usize] = None);
+        }
+        let forget = |domain| Some((domain, self.rows[domain as usize].replace(Rows::new(domain))?));
+        domains.into_iter().filter_map(forget).collect()
     }
 
     /// Takes the values of a moment. Returns how many there are.
     pub fn refresh(&mut self, moment: &Moment) -> usize {
-        self.rows.values_mut().for_each(|rows| rows.refresh(moment));
+        self.rows.iter_mut().flatten().for_each(|rows| rows.refresh(moment));
         let mut taken = 0;
         for column in &mut self.columns {
-            let rows = &self.rows[&column.signal.take.domain()];
+            let Some(rows) = &self.rows[column.signal.take.domain() as usize] else { continue };
             self.scratch.clear();
             column.signal.take.values(moment, &mut self.scratch);
             taken += self.scratch.len();
@@ -110,15 +117,15 @@ impl Tables {
 
     /// Prepares [`Self::with`] for two domains. Returns how many rows it looked at.
     pub fn join(&mut self, from: Domain, to: Domain) -> usize {
-        let made_of = (self.rows[&from].len(), self.rows[&to].len());
-        match self.joins.get(&(from, to)) {
+        let made_of = (self.rows(from).len(), self.rows(to).len());
+        match &self.joins[from as usize][to as usize] {
             Some(Join::Shared { made_of: before, .. }) if *before != made_of => {}
             Some(_) => return 0,
             None => {}
         }
         let join = self.make_join(from, to, made_of);
         let looked_at = if matches!(join, Join::Shared { .. }) { made_of.0 + made_of.1 } else { 0 };
-        self.joins.insert((from, to), join);
+        self.joins[from as usize][to as usize] = Some(join);
         looked_at
     }
 
@@ -132,7 +139,7 @@ impl Tables {
         if shared.is_empty() {
             return Join::All;
         }
-        let (from, to) = (&self.rows[&from], &self.rows[&to]);
+        let (from, to) = (self.rows(from), self.rows(to));
         let mut by_values = HashMap::<Vec<&str>, Vec<u32>>::new();
         for row in 0..made_of.1 as u32 {
             let values = shared.iter().map(|&(_, at)| to.key(row)[at].as_str()).collect();
@@ -149,9 +156,9 @@ impl Tables {
 
     /// Calls `each` with the rows of `to` that go with a row of `from`. After [`Self::join`].
     pub fn with(&self, from: Domain, row: u32, to: Domain, mut each: impl FnMut(u32)) {
-        match self.joins.get(&(from, to)) {
+        match &self.joins[from as usize][to as usize] {
             Some(Join::Same) => each(row),
-            Some(Join::All) => (0..self.rows[&to].len() as u32).for_each(each),
+            Some(Join::All) => (0..self.rows(to).len() as u32).for_each(each),
             Some(Join::Shared { rows, .. }) => rows.get(row as usize).into_iter().flatten().copied().for_each(each),
             None => {}
         }
