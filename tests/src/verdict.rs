@@ -69,10 +69,14 @@ impl Place {
         JUDGING.iter().map(|&argument| argument.to_owned()).chain([rules]).collect()
     }
 
-    /// The arguments of an agent.
+    /// The arguments of an agent; `more` are stronger than ours.
     pub fn arguments(&self, more: &[&str]) -> Vec<String> {
-        let state = format!("--state-dir={}", self.state().display());
-        self.judging().into_iter().chain([state]).chain(more.iter().map(|&more| more.to_owned())).collect()
+        let flag = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+        let mut all = self.judging();
+        all.push(format!("--state-dir={}", self.state().display()));
+        all.retain(|ours| more.iter().all(|more| flag(more) != flag(ours)));
+        all.extend(more.iter().map(|&more| more.to_owned()));
+        all
     }
 
     /// An agent that tells `receiver`.
