@@ -148,8 +148,12 @@ impl Agent {
             let (_, rest) = said.split_once("listening on http://")?;
             rest.split('/').next()?.parse().ok()
         });
-        let agent = Self { running, log, address };
-        wait::until("an agent that is ready", || agent.try_get("/-/ready").filter(|answer| answer.status == 200));
+        let mut agent = Self { running, log, address };
+        wait::until("an agent that is ready", || {
+            let ended = agent.running.0.try_wait().expect("our own child");
+            assert!(ended.is_none(), "the agent ended at once: {ended:?}\n{}", agent.log().join("\n"));
+            agent.try_get("/-/ready").filter(|answer| answer.status == 200)
+        });
         agent
     }
 

@@ -21,10 +21,14 @@
 //! - [`diskstats`]: the kernel's own counters of a disk
 //! - [`story`]: samples of a node that does not exist, well and unwell
 //! - [`block`]: the block probe, read beside the disks that exist
+//! - [`group`]: control groups of one's own
+//! - [`books`]: figures of the kernel, noted all the time
+//! - [`verdict`]: an agent that judges every second, and what its alerts say
 
 pub mod agent;
 pub mod alertmanager;
 pub mod block;
+pub mod books;
 pub mod bpf_objects;
 pub mod clock;
 pub mod cpu;
@@ -32,6 +36,7 @@ pub mod diskstats;
 pub mod exits;
 pub mod exposition;
 pub mod fio;
+pub mod group;
 pub mod guard;
 pub mod http;
 pub mod load;
@@ -44,5 +49,6 @@ pub mod scratch;
 pub mod skip;
 pub mod story;
 pub mod teller;
+pub mod verdict;
 pub mod wait;
 pub mod waits;

@@ -142,6 +142,7 @@ impl Judging {
         let path = self.saver.save(tape, &first, config.record.keep);
         for alert in changes.iter_mut().filter(|alert| alert.state == State::Firing) {
             alert.annotations.insert("recording".into(), path.display().to_string());
+            self.judge.note(alert);
         }
     }
 

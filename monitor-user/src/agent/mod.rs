@@ -122,8 +122,6 @@ impl Agent {
     /// If the metrics are in contradiction, or the server failed.
     pub async fn run(mut self, listener: TcpListener, signals: Signals) -> Result<()> {
         let Signals { mut terminate, mut interrupt, mut hangup } = signals;
-        self.say_hello(&listener);
-
         let (stop, stopped) = watch::channel(false);
         let settings = server::Settings {
             max_series: self.config.metrics.max_series,
@@ -139,6 +137,8 @@ impl Agent {
             state = state.with_recorder(recorder);
         }
         self.judging = Some(judging);
+        // Only now is it certain that there will be an agent.
+        self.say_hello(&listener);
         let server = tokio::spawn(server::serve(listener, state, stopping(stopped)));
 
         let mut tick = ticker(&self.config);

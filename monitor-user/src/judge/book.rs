@@ -72,3 +72,23 @@ impl Book {
         alert
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::testing::alert;
+
+    #[test]
+    fn what_is_added_after_a_change_is_shown_and_stays_to_the_end() {
+        let mut book = Book::new(Vec::new());
+        let mut firing = alert("1", State::Firing, 5);
+        book.note(&mut firing);
+        firing.annotations.insert("recording".into(), "a.kpr".into());
+        book.note(&mut firing);
+        let shown = book.alerts(vec![alert("1", State::Firing, 5)]);
+        assert_eq!((shown.len(), shown[0].annotations["recording"].as_str()), (1, "a.kpr"));
+        let mut over = alert("1", State::Resolved, 9);
+        book.note(&mut over);
+        assert_eq!(over.annotations["recording"], "a.kpr");
+    }
+}

@@ -112,6 +112,11 @@ impl Judge {
         self.book.alerts(self.engine.active())
     }
 
+    /// Takes up what somebody else has added to the annotations of an alert that changed: it stays with it to its end.
+    pub fn note(&mut self, alert: &mut Alert) {
+        self.book.note(alert);
+    }
+
     /// Alerts for which there was no room at the latest judgement.
     pub fn suppressed(&self) -> usize {
         self.engine.work().suppressed
