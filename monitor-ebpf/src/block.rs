@@ -251,9 +251,12 @@ unsafe fn count(stats: *mut Stats, class: *mut Class, times: &Times) {
     unsafe {
         let mut least = 0;
         if times.device != UNKNOWN {
-            least = histogram::index(times.device);
-            if let Some(bucket) = bucket(stats, least) {
+            let index = histogram::index(times.device);
+            if let Some(bucket) = bucket(stats, index) {
                 (*bucket).device = (*bucket).device.wrapping_add(1);
+                // Only here: one that failed this check and then passed another like it cannot be, but the verifier of 5.10
+                // does not see that, and refuses what it would be used for.
+                least = index;
             }
         }
         if times.total != UNKNOWN
