@@ -10,7 +10,10 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{ChildStderr, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -59,7 +62,8 @@ fn command_of<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item
     for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"KPULSE_")) {
         command.env_remove(name);
     }
-    command.env("KPULSE_CONFIG", "/dev/null").env("NO_COLOR", "1").args(arguments).stdin(Stdio::null());
+    command.env("KPULSE_CONFIG", "/dev/null").env("KPULSE_STATE_DIR", state());
+    command.env("NO_COLOR", "1").args(arguments).stdin(Stdio::null());
     // SAFETY: one system call, which a forked process may do.
     unsafe {
         command.pre_exec(|| {
@@ -68,6 +72,19 @@ fn command_of<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item
         });
     }
     command
+}
+
+/// A state directory of its own for each command, unless its arguments name another: what an agent of the machine keeps is
+/// not touched.
+///
+/// # Panics
+///
+/// Never: the crate lies inside the workspace.
+pub fn state() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies inside the workspace");
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    root.join(format!("target/tmp/state/{}-{number}", std::process::id()))
 }
 
 /// Somebody without any rights.

@@ -96,7 +96,8 @@ pub fn summary(window: &Window) -> String {
             .iter()
             .flat_map(|device| &device.operations)
             .map(|operation| operation.requests_per_second)
-            .sum();
+            // The sum of nothing is minus zero.
+            .fold(0.0, |sum, rate| sum + rate);
         parts.push(format!("{requests:.0} block requests/s"));
         if let Some(time) = block.mean_request_time {
             parts.push(format!("mean request time {}", units::time(time)));

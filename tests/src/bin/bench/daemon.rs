@@ -59,7 +59,7 @@ impl Daemon {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = Command::new(binary()?);
         command.args(["agent", "--log-level", "error", "--listen", &address, "--interval", interval]);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.env("KPULSE_STATE_DIR", tests::agent::state()).stdin(Stdio::null()).stdout(Stdio::null());
         // SAFETY: one system call, which a forked process may do.
         unsafe {
             command.pre_exec(|| {
