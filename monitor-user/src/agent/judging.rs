@@ -207,8 +207,8 @@ impl Judging {
             let figures = recorder.lock().figures();
             let (saved, failed) = self.saver.counts();
             RecorderStatus {
-                samples: figures.samples as u64,
-                bytes: figures.bytes as u64,
+                samples: figures.samples,
+                bytes: figures.bytes,
                 covers_ns: figures.covers_ns,
                 skipped: figures.skipped,
                 saved,
