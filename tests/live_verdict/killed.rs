@@ -134,7 +134,7 @@ fn the_agent_killed_anywhere_in_an_alerts_life_tells_everything_and_nothing_twic
         let agent = start();
         must.extend(watch(&agent, random(1_500)));
         disk.turn();
-        must.extend(watch(&agent, random(3_000)));
+        must.extend(watch(&agent, Duration::from_secs(1) + random(2_500)));
         agent.signal(libc::SIGKILL);
         agent.ended();
     }
