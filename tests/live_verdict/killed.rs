@@ -25,7 +25,7 @@ use tests::{
     wait,
 };
 
-const KILLS: usize = 10;
+const KILLS: usize = 8;
 /// A judged window, and how much later than due a sample may be on a machine that is busy.
 const WINDOW_NS: u64 = 2_500_000_000;
 /// A change that was seen so long before the end is on disk.

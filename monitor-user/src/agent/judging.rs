@@ -44,7 +44,8 @@ pub struct Judging {
     indices: Vec<Index>,
     /// As they were at the latest judgement.
     alerts: Vec<Arc<Alert>>,
-    saved: Instant,
+    /// When what was learned was last saved; absent before the first time, which is at the first judgement.
+    saved: Option<Instant>,
     saving: Option<JoinHandle<()>>,
     /// Troubles that were told, so that the log has each only once.
     told: BTreeSet<String>,
@@ -91,7 +92,7 @@ impl Judging {
             indices: Vec::new(),
             alerts: judge.alerts(),
             judge,
-            saved: Instant::now(),
+            saved: None,
             saving: None,
             told: BTreeSet::new(),
         })
@@ -160,10 +161,10 @@ impl Judging {
 
     fn save_baselines(&mut self, now_ns: u64) {
         let busy = self.saving.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || self.saved.elapsed() < SAVE_INTERVAL {
+        if busy || self.saved.is_some_and(|saved| saved.elapsed() < SAVE_INTERVAL) {
             return;
         }
-        self.saved = Instant::now();
+        self.saved = Some(Instant::now());
         self.save_now(now_ns);
     }
 
