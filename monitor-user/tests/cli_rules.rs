@@ -61,7 +61,7 @@ fn the_list_says_what_is_in_force_and_whence() {
         let line = out.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(line("PerformanceIndexHigh"), "warning 30s on built-in");
+    assert_eq!(line("PerformanceIndexHigh"), "warning 3m on built-in");
     assert_eq!(line("OomKill"), "warning 0s silenced built-in, changed at r.toml:1");
     assert_eq!(line("Busy"), "warning 5m on r.toml:5");
     assert!(out.contains("\n    cpu_utilization above 90.0%\n"), "{out}");
