@@ -35,6 +35,7 @@ const HEALTHY: &[(&str, Life)] = &[
 /// The thresholds that are compared.
 const THRESHOLDS: [f64; 6] = [1.25, 1.5, THRESHOLD, 2.0, 2.5, 4.0];
 /// Intervals for which they must hold: 30 s, and one to five minutes.
+#[cfg(not(debug_assertions))]
 const FOR: [usize; 6] = [3, 6, 12, FOR_INTERVALS, 24, 30];
 
 /// The longest row of windows above each of the thresholds.
@@ -82,17 +83,17 @@ fn no_healthy_fleet_raises_an_alert() {
     }
 }
 
-/// A minute, with optimisation: cargo test --config 'profile.dev.package.monitor-user.opt-level=2' -p monitor-user --lib
-/// healthy -- --ignored --nocapture
+/// A minute, so it is there with optimisation only: cargo test --release -p monitor-user --lib healthy -- --nocapture
+#[cfg(not(debug_assertions))]
 #[test]
-#[ignore = "takes long without optimisation; the same with fewer windows is not ignored"]
 fn no_healthy_fleet_of_any_size_raises_an_alert_in_10_000_windows() {
     for nodes in [3, 10, 100, 1_000] {
         no_alert(nodes, 10_000);
     }
 }
 
-/// How often each threshold and `for` would have been wrong: the figures in `docs/INDEX.md`.
+/// How often each threshold and `for` would have been wrong: the figures in `docs/INDEX.md`. With --ignored.
+#[cfg(not(debug_assertions))]
 #[test]
 #[ignore = "a survey, not a test"]
 fn survey_of_healthy_fleets() {
