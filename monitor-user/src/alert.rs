@@ -1,6 +1,6 @@
 //! An alert: what a rule found, since when, and why. Plain data: [`crate::rules`] makes it, the outputs read it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use monitor_common::indexed_enum;
 use serde::{Deserialize, Serialize};
@@ -63,9 +63,9 @@ pub struct Alert {
     /// What it was compared with.
     pub threshold: f64,
     /// What was known when it began to be pending.
-    pub pending_evidence: Option<Box<Evidence>>,
+    pub pending_evidence: Option<Arc<Evidence>>,
     /// What was known when it fired.
-    pub firing_evidence: Option<Box<Evidence>>,
+    pub firing_evidence: Option<Arc<Evidence>>,
 }
 
 impl Alert {

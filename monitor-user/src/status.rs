@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub window: Option<Window>,
     /// The indices of the latest window that was judged, by signal and mode.
     #[serde(default)]
-    pub indices: Vec<Index>,
+    pub indices: Arc<Vec<Index>>,
     /// How the baselines are.
     #[serde(default)]
     pub baselines: Vec<BaselineState>,

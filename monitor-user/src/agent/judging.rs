@@ -41,8 +41,9 @@ pub struct Judging {
     recorder: Option<recorder::Shared>,
     saver: Saver,
     state: PathBuf,
-    indices: Vec<Index>,
-    /// As they were at the latest judgement.
+    /// As they were at the latest judgement, as the next two.
+    indices: Arc<Vec<Index>>,
+    baselines: Vec<BaselineState>,
     alerts: Vec<Arc<Alert>>,
     /// When what was learned was last saved; absent before the first time, which is at the first judgement.
     saved: Option<Instant>,
@@ -89,7 +90,8 @@ impl Judging {
             recorder,
             saver: Saver::new(state.join("recordings")),
             state,
-            indices: Vec::new(),
+            indices: Arc::default(),
+            baselines: judge.indexer.states(),
             alerts: judge.alerts(),
             judge,
             saved: None,
@@ -108,7 +110,8 @@ impl Judging {
         if let Some(recorder) = &self.recorder {
             recorder.lock().push(sample);
         }
-        match self.judge.see(sample, Some(&Arc::new(own(status, config)))) {
+        let status = self.judge.is_due(sample).then(|| Arc::new(own(status, config)));
+        match self.judge.see(sample, status) {
             Ok(None) => true,
             Ok(Some(judgement)) => {
                 self.take_up(judgement, config);
@@ -122,7 +125,7 @@ impl Judging {
     }
 
     fn take_up(&mut self, judgement: Judgement, config: &Config) {
-        self.indices = judgement.indices;
+        self.indices = Arc::new(judgement.indices);
         let mut changes = judgement.changes;
         self.record(&mut changes, config);
         if !changes.is_empty() {
@@ -131,6 +134,7 @@ impl Judging {
         }
         self.alerts = self.judge.alerts();
         self.obey(judgement.window.end_realtime_ns);
+        self.baselines = self.judge.indexer.states();
         self.save_baselines(judgement.window.end_realtime_ns);
     }
 
@@ -160,8 +164,7 @@ impl Judging {
     }
 
     fn save_baselines(&mut self, now_ns: u64) {
-        let busy = self.saving.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || self.saved.is_some_and(|saved| saved.elapsed() < SAVE_INTERVAL) {
+        if self.is_saving() || self.saved.is_some_and(|saved| saved.elapsed() < SAVE_INTERVAL) {
             return;
         }
         self.saved = Some(Instant::now());
@@ -189,13 +192,13 @@ impl Judging {
     }
 
     /// The indices of the window that was judged last.
-    pub fn indices(&self) -> Vec<Index> {
+    pub fn indices(&self) -> Arc<Vec<Index>> {
         self.indices.clone()
     }
 
     /// How the baselines are.
     pub fn baselines(&self) -> Vec<BaselineState> {
-        self.judge.indexer.states()
+        self.baselines.clone()
     }
 
     /// What is pending or fires, the newest first, and then the latest that are over.
@@ -232,16 +235,21 @@ impl Judging {
 
     /// Ends: what was learned is saved, what can be sent at once is.
     pub async fn end(mut self, now_ns: u64) {
-        self.save_now(now_ns);
-        self.notifier.shutdown().await;
+        if !self.is_saving() {
+            self.save_now(now_ns);
+        }
         let until = Instant::now() + PATIENCE;
-        let is_writing = |saving: &Option<JoinHandle<()>>| saving.as_ref().is_some_and(|thread| !thread.is_finished());
-        while (is_writing(&self.saving) || self.saver.is_busy()) && Instant::now() < until {
+        while (self.is_saving() || self.saver.is_busy()) && Instant::now() < until {
             tokio::time::sleep(STEP).await;
         }
-        if is_writing(&self.saving) || self.saver.is_busy() {
+        if self.is_saving() || self.saver.is_busy() {
             tracing::warn!("the disk takes too long: baselines or a recording may not be saved");
         }
+        self.notifier.shutdown().await;
+    }
+
+    fn is_saving(&self) -> bool {
+        self.saving.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 }
 

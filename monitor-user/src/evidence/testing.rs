@@ -285,7 +285,7 @@ pub fn alert() -> Alert {
         resolved_ns: None,
         value,
         threshold: 3.0,
-        pending_evidence: Some(Box::new(pending)),
-        firing_evidence: Some(Box::new(evidence)),
+        pending_evidence: Some(Arc::new(pending)),
+        firing_evidence: Some(Arc::new(evidence)),
     }
 }

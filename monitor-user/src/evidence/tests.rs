@@ -306,7 +306,7 @@ fn hostile_names_are_inert_wherever_they_go() {
     let json = serde_json::to_string(&evidence).unwrap();
     assert!(!json.contains(['\u{1b}', '\u{202e}']) && !json.contains("\\u001b"), "{json}");
     let mut alert = alert();
-    alert.firing_evidence = Some(Box::new(evidence));
+    alert.firing_evidence = Some(std::sync::Arc::new(evidence));
     for (name, value) in [(&mut alert.rule, "\u{1b}[2J"), (&mut alert.id, "\n")] {
         *name = value.into();
     }

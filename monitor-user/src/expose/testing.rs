@@ -122,7 +122,7 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
     Snapshot {
         sample: sample.into(),
         window: None,
-        indices: indices(disks),
+        indices: indices(disks).into(),
         baselines: baselines(),
         status: status(),
         alerts: Vec::new(),

@@ -25,7 +25,7 @@ pub const METRICS: &[Metric] = &[
                operator), instant-mean (the window itself: a self-test that reads 1).",
         labels: &["signal", "mode"],
         collect: |view, out| {
-            for index in &view.snapshot.indices {
+            for index in view.snapshot.indices.iter() {
                 let Some(verdict) = &index.verdict else { continue };
                 out.value(&[index.signal.name(), index.mode.name()], verdict.p);
             }
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn without_a_verdict_there_is_no_index_and_no_ratio() {
         let mut snapshot = node(1, 2);
-        for index in &mut snapshot.indices {
+        for index in std::sync::Arc::make_mut(&mut snapshot.indices) {
             *index =
                 super::super::index(index.signal, index.mode, &[], &|_, _| None, &super::super::Options::default());
         }

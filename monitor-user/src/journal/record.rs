@@ -176,12 +176,12 @@ mod tests {
 
     #[test]
     fn evidence_of_another_version_is_left_out_and_the_alert_stays() {
-        let firing = Alert { firing_evidence: Some(Box::new(evidence())), ..alert("a", State::Firing, 5) };
+        let firing = Alert { firing_evidence: Some(std::sync::Arc::new(evidence())), ..alert("a", State::Firing, 5) };
         let mut json: Value = serde_json::from_slice(&encode(&firing)).unwrap();
         assert_eq!(decode(&serde_json::to_vec(&json).unwrap()), Some((firing.clone(), true)));
         json["firing_evidence"] = serde_json::json!({ "seconds": "of another shape" });
         let (read, whole) = decode(&serde_json::to_vec(&json).unwrap()).unwrap();
-        assert_eq!((read, whole), (Alert { firing_evidence: None::<Box<Evidence>>, ..firing }, false));
+        assert_eq!((read, whole), (Alert { firing_evidence: None::<std::sync::Arc<Evidence>>, ..firing }, false));
     }
 
     proptest! {

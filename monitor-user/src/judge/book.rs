@@ -53,6 +53,11 @@ impl Book {
         }
     }
 
+    /// Those that fire.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.current.values().map(|alert| &**alert).filter(|alert| alert.state == State::Firing)
+    }
+
     /// `active` as the engine knows them now, with their evidence, the newest first; then those that ended, the latest first.
     pub fn alerts(&self, active: Vec<Alert>) -> Vec<Arc<Alert>> {
         let mut alerts: Vec<_> = active.into_iter().map(|alert| Arc::new(self.complete(alert))).collect();

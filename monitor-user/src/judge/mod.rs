@@ -122,33 +122,33 @@ impl Judge {
         self.engine.work().suppressed
     }
 
-    /// Looks at the next sample. A judgement comes with the first sample of each interval, once a whole window has been seen.
+    /// Whether this sample ends an interval, or begins all. A sample that is a little early is nearer to the end than the next one.
+    pub fn is_due(&self, sample: &Sample) -> bool {
+        let Some(last) = self.edges.back() else { return true };
+        let passed_ns = sample.monotonic_ns.saturating_sub(last.sample.monotonic_ns);
+        let interval_ns = self.settings.interval.as_nanos();
+        sample.origin != last.sample.origin || u128::from(passed_ns) >= interval_ns - interval_ns / 20
+    }
+
+    /// Looks at the next sample; `status` is of interest only where [`Self::is_due`]. A judgement comes with the first sample
+    /// of each interval, once a whole window has been seen.
     ///
     /// # Errors
     ///
     /// If the sample has no difference to the ones before: it is a new beginning.
-    pub fn see(&mut self, sample: &Arc<Sample>, status: Option<&Arc<Status>>) -> Result<Option<Judgement>, Refused> {
-        let edge = Edge { sample: sample.clone(), status: status.cloned() };
-        let Some(last) = self.edges.back() else {
-            self.edges.push_back(edge);
-            return Ok(None);
-        };
-        let passed_ns = sample.monotonic_ns.saturating_sub(last.sample.monotonic_ns);
-        let same_origin = sample.origin == last.sample.origin;
-        // A sample that is a little early is nearer to the end of the interval than the next one.
-        if same_origin && u128::from(passed_ns) < self.settings.interval.as_nanos() - self.slack_ns() {
+    pub fn see(&mut self, sample: &Arc<Sample>, status: Option<Arc<Status>>) -> Result<Option<Judgement>, Refused> {
+        if !self.is_due(sample) {
             return Ok(None);
         }
-        self.edges.push_back(edge);
+        self.edges.push_back(Edge { sample: sample.clone(), status });
+        if self.edges.len() == 1 {
+            return Ok(None);
+        }
         let judged = self.judge();
         if judged.is_err() {
             self.edges.drain(..self.edges.len() - 1);
         }
         judged
-    }
-
-    fn slack_ns(&self) -> u128 {
-        self.settings.interval.as_nanos() / 20
     }
 
     fn judge(&mut self) -> Result<Option<Judgement>, Refused> {
@@ -196,19 +196,20 @@ impl Judge {
                 State::Pending => &mut alert.pending_evidence,
                 _ => &mut alert.firing_evidence,
             };
-            *kept = Some(Box::new(evidence));
+            *kept = Some(Arc::new(evidence));
         }
         self.book.note(alert);
     }
 
     /// The signals on which an index's alert is firing: their baselines stand still.
     fn firing(&self) -> Vec<index::Signal> {
-        let firing = self.engine.active();
-        let labels = firing.iter().filter(|alert| alert.state == State::Firing).filter_map(|alert| {
-            let of_index = self.engine.signal(&alert.rule).is_some_and(Signal::is_of_index);
-            alert.labels.get("signal").filter(|_| of_index)
-        });
-        let named: Vec<&str> = labels.map(String::as_str).collect();
+        let of_index = |alert: &&Alert| self.engine.signal(&alert.rule).is_some_and(Signal::is_of_index);
+        let named: Vec<&str> = self
+            .book
+            .firing()
+            .filter(of_index)
+            .filter_map(|alert| Some(alert.labels.get("signal")?.as_str()))
+            .collect();
         index::Signal::ALL.iter().copied().filter(|signal| named.contains(&signal.name())).collect()
     }
 

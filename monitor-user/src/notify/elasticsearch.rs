@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_document_has_the_fields_of_ecs_and_the_evidence() {
-        let over = Alert { firing_evidence: Some(Box::new(evidence())), ..alert("00ff", State::Resolved, 9) };
+        let over =
+            Alert { firing_evidence: Some(std::sync::Arc::new(evidence())), ..alert("00ff", State::Resolved, 9) };
         let document = document(&Record { sequence: 7, alert: over }, &node());
         for (path, expected) in [
             ("/@timestamp", json!("1970-01-01T00:00:09.000000000Z")),

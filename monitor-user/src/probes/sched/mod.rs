@@ -25,6 +25,6 @@ pub const PROBE: Probe = Probe {
         required("TASK_LAST_QUEUED", &["task_struct.sched_info.last_queued"]),
         required("TASK_PCOUNT", &["task_struct.sched_info.pcount"]),
     ],
-    maps: &["SCHED_DEPARTURES"],
+    maps: &[],
     metrics: metrics::METRICS,
 };

@@ -34,8 +34,9 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
     let agent = Daemon::start("1s")?;
     thread::sleep(Duration::from_secs(3));
     report.figure("CPU, machine idle, of one core", agent.cpu_percent(WATCH)?, Unit::Percent, None);
-    let load =
-        Running::start(Command::new("perf").args(["bench", "sched", "pipe", "-l", "2000000000"]).stdout(Stdio::null()));
+    let load = Running::start(
+        Command::new("perf").args(["bench", "sched", "pipe", "--threaded", "-l", "2000000000"]).stdout(Stdio::null()),
+    );
     let busy = agent.cpu_percent(WATCH)?;
     report.figure("CPU under `perf bench sched pipe`, of one core", busy, Unit::Percent, Some(Floor::AtMost(0.3)));
     drop(load);

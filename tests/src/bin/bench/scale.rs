@@ -63,7 +63,7 @@ fn way(machine: Machine, rounds: usize, report: &mut Report) -> Result<()> {
             window: Some(window),
             status: Status::default(),
             alerts: Vec::new(),
-            indices: Vec::new(),
+            indices: Arc::default(),
             baselines: Vec::new(),
         });
         let begun = Instant::now();
