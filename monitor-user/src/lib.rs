@@ -26,6 +26,7 @@
 //! | [`judge`] | all of these together: from one sample after another to what is wrong |
 //! | [`journal`] | the states of alerts, on disk |
 //! | [`table`] | a window as a person reads it |
+//! | [`report`] | what happened in an interval, for a fleet's server |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`notify`] | everybody is told of alerts |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -60,6 +61,7 @@ pub mod metric;
 pub mod notify;
 pub mod probes;
 pub mod recorder;
+pub mod report;
 pub mod rules;
 pub mod sample;
 pub mod selfcheck;
