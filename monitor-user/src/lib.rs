@@ -27,6 +27,7 @@
 //! | [`journal`] | the states of alerts, on disk |
 //! | [`table`] | a window as a person reads it |
 //! | [`report`] | what happened in an interval, for a fleet's server |
+//! | [`store`] | what the server keeps, in a database |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`notify`] | everybody is told of alerts |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -67,5 +68,6 @@ pub mod rules;
 pub mod sample;
 pub mod selfcheck;
 pub mod status;
+pub mod store;
 pub mod table;
 pub mod window;
