@@ -16,11 +16,11 @@ use super::{
     Shared,
     limits::Limits,
     load::{self, FLOOR},
-    merge, numbers,
+    numbers,
     registry::{Node, Registry, Source},
     time::{self, Resolution},
 };
-use crate::report::wire::Report;
+use crate::report::{merge, wire::Report};
 
 /// The most nodes in one transaction.
 const SLICE: usize = 32;
