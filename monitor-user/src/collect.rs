@@ -9,18 +9,19 @@ use std::{
 
 use crate::{
     config::Config,
-    host,
+    host::{self, Host},
     kernel::{
         load::{self, Loaded},
         prime::prime,
     },
+    pattern::Patterns,
     probes::{
         PROBES, block,
         events::{self, reader::Happened},
         sched::{self, reader::Waited},
         tasks,
     },
-    sample::{Origin, Sample},
+    sample::{Block, Origin, Sample},
     selfcheck,
 };
 
@@ -31,6 +32,8 @@ pub struct Collector {
     sched: sched::reader::Reader,
     block: block::reader::Reader,
     host: host::Reader,
+    /// The devices that are wanted; absent if all are.
+    devices: Option<Patterns>,
     cgroups: host::Cgroups,
     origin: Origin,
     identity: Identity,
@@ -81,6 +84,7 @@ impl Collector {
             sched: Default::default(),
             block: Default::default(),
             host,
+            devices: config.host.devices.as_deref().map(Patterns::parse),
             cgroups: host::Cgroups::new(&roots(config)),
             origin,
             identity: Identity { hostname, boot_id },
@@ -116,9 +120,12 @@ impl Collector {
             tracing::error!("probe sched is off: {wrong}");
             self.loaded.refuse("sched", wrong);
         }
-        let block = self.loaded.block.as_mut().and_then(|maps| {
+        let mut block = self.loaded.block.as_mut().and_then(|maps| {
             self.block.read(maps, &host.disks, monotonic_ns).map_err(|error| note("block", error)).ok()
         });
+        if let Some(wanted) = &self.devices {
+            leave_out_devices(wanted, &mut host, block.as_mut());
+        }
         let clock = clock_offset.map(|offset| monotonic_ns.wrapping_add_signed(offset));
         let tasks = self
             .loaded
@@ -184,6 +191,15 @@ pub fn options(config: &Config) -> load::Options<'_> {
     }
 }
 
+/// Drops every block device whose name no pattern fits. One that has gone has no name any more and is dropped as well.
+fn leave_out_devices(wanted: &Patterns, host: &mut Host, block: Option<&mut Block>) {
+    host.disks.retain(|_, disk| wanted.fits(&disk.name));
+    if let Some(block) = block {
+        block.requests.retain(|requests| host.disks.contains_key(&requests.device));
+        block.in_flight.retain(|in_flight| host.disks.contains_key(&in_flight.device));
+    }
+}
+
 /// Watches that the run queues' clock goes like the monotonic one: if it does not, it is not that clock.
 #[derive(Default)]
 struct ClockWatch {
@@ -222,6 +238,20 @@ pub fn realtime_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_devices_that_are_wanted_are_left() {
+        let mut sample = Sample::clone(&crate::expose::testing::node(1, 3).sample);
+        let name = sample.host.disks.values().next().unwrap().name.clone();
+        let before = sample.clone();
+        leave_out_devices(&Patterns::parse(&name), &mut sample.host, sample.block.as_mut());
+        assert_eq!(sample.host.disks.values().map(|disk| &disk.name).collect::<Vec<_>>(), [&name]);
+        let devices =
+            |sample: &Sample| sample.block.as_ref().unwrap().requests.iter().map(|r| r.device).collect::<BTreeSet<_>>();
+        assert!(devices(&before).len() > 1 && devices(&sample).len() == 1);
+        leave_out_devices(&Patterns::parse("!*"), &mut sample.host, sample.block.as_mut());
+        assert!(sample.host.disks.is_empty() && devices(&sample).is_empty());
+    }
 
     #[test]
     fn a_clock_that_drifts_is_believed_and_one_that_stands_still_is_not() {

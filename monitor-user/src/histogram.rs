@@ -97,6 +97,23 @@ impl Histogram {
         Self::trimmed(first, buckets[first..].to_vec(), sum_ns)
     }
 
+    /// From (index, count) of buckets in any order, and the sum of the times in nanoseconds.
+    ///
+    /// # Errors
+    /// If there is no such bucket, or the counts add up to more than 64 bits hold.
+    pub fn from_sparse(sparse: impl IntoIterator<Item = (usize, u64)>, sum_ns: u64) -> Result<Self, Invalid> {
+        let mut buckets = [0u64; BUCKETS];
+        let mut all = 0u64;
+        for (index, count) in sparse {
+            let first = index.min(u16::MAX.into()) as u16;
+            let bucket = buckets.get_mut(index).ok_or(Invalid::OutOfRange { first, length: 1 })?;
+            all = all.checked_add(count).ok_or(Invalid::TooMany)?;
+            // Not more than all of them.
+            *bucket += count;
+        }
+        Ok(Self::from_buckets(&buckets, sum_ns))
+    }
+
     /// The one way to build a histogram: equal contents are equal values.
     fn trimmed(first: usize, mut counts: Vec<u64>, sum_ns: u64) -> Self {
         counts.truncate(counts.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1));

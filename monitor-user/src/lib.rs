@@ -7,7 +7,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`device`] | a block device's number |
+//! | [`device`], [`pattern`] | a block device's number; patterns for names |
 //! | [`histogram`] | the one histogram: difference, merge, quantiles |
 //! | [`host`] | /proc, /sys and cgroupfs, read from a root directory |
 //! | [`kernel`] | where fields are, loading, attaching, reading maps: the only module that uses aya |
@@ -60,6 +60,7 @@ pub mod kernel;
 pub mod log;
 pub mod metric;
 pub mod notify;
+pub mod pattern;
 pub mod probes;
 pub mod recorder;
 pub mod report;

@@ -59,6 +59,8 @@ pub static KEYS: &[Key] = &[
         "where sysfs is mounted"),
     key("host.root", "/", Kind::Directory(|c| &mut c.host.root), RESTART,
         "the directory under which the host's mount points are: in a container, where / of the host is"),
+    key("host.devices", "", Kind::Text(|c| &mut c.host.devices), RESTART,
+        "the block devices that are measured: patterns with | between them, such as nvme*|sd?, or with ! before them all but those; \"\" takes all"),
     key("host.filesystem_interval", "15s", Kind::Duration(S..=H, |c| &mut c.host.filesystem_interval), RESTART,
         "time from one look at the filesystems' space to the next"),
     key("host.filesystem_timeout", "1s", Kind::Duration(MS.saturating_mul(10)..=M, |c| &mut c.host.filesystem_timeout), RESTART,

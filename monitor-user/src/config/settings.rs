@@ -151,6 +151,8 @@ pub struct Host {
     pub sys: PathBuf,
     /// The directory under which the host's mount points are.
     pub root: PathBuf,
+    /// Patterns for the block devices that are measured; absent for all.
+    pub devices: Option<String>,
     /// Time from one question to the filesystems to the next.
     pub filesystem_interval: Duration,
     /// How long a filesystem may take to answer.
@@ -251,6 +253,7 @@ impl Default for Config {
                 proc: PathBuf::new(),
                 sys: PathBuf::new(),
                 root: PathBuf::new(),
+                devices: None,
                 filesystem_interval: Duration::ZERO,
                 filesystem_timeout: Duration::ZERO,
             },

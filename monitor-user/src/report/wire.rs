@@ -28,6 +28,13 @@ pub struct Batch {
     /// What the node had to drop before it could be acknowledged.
     #[prost(message, optional, tag = "4")]
     pub lost: Option<Lost>,
+    /// When this was sent by the node's wall clock, in nanoseconds since 1970: tells a clock that is wrong from a report that
+    /// is late.
+    #[prost(uint64, tag = "5")]
+    pub sent_ns: u64,
+    /// Reports that wait on the node beside these.
+    #[prost(uint64, tag = "6")]
+    pub waiting: u64,
 }
 
 /// One agent on one boot of one machine. Sequences count within it.
@@ -113,7 +120,7 @@ pub struct Report {
     /// Who used what; only while something is wrong on the node, or the server could not know.
     #[prost(message, optional, tag = "7")]
     pub tasks: Option<Tasks>,
-    /// Rare events that happened.
+    /// Rare events, an entry for each kind that the agent knows; empty where the probe is off.
     #[prost(message, repeated, tag = "8")]
     pub events: Vec<Events>,
     /// What the agent itself used and how well it measures.
@@ -144,7 +151,7 @@ pub struct Histogram {
 /// The CPUs in an interval.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Sched {
-    /// Each CPU that was online.
+    /// Each CPU that was online at any time of it.
     #[prost(message, repeated, tag = "1")]
     pub cpus: Vec<Cpu>,
     /// Waits for a CPU, of all of them.
@@ -173,6 +180,12 @@ pub struct Cpu {
     /// Time in the idle task.
     #[prost(uint64, tag = "3")]
     pub idle_ns: u64,
+    /// Context switches.
+    #[prost(uint64, tag = "4")]
+    pub switches: u64,
+    /// Whether it was offline at the end.
+    #[prost(bool, tag = "5")]
+    pub offline: bool,
 }
 
 /// Block devices in an interval.
@@ -184,6 +197,9 @@ pub struct Block {
     /// What was not counted.
     #[prost(uint64, tag = "2")]
     pub discards: u64,
+    /// Pairs of device and operation whose counters had begun anew.
+    #[prost(uint64, tag = "3")]
+    pub resets: u64,
 }
 
 /// Where a device's figures come from.
@@ -232,7 +248,7 @@ pub struct Device {
     /// Requests issued and not complete at the end.
     #[prost(uint64, tag = "5")]
     pub in_flight: u64,
-    /// Age of the oldest of them; 0 if there is none or it is not known.
+    /// Age of the oldest of them; 0 if there is none or it is not known, as from diskstats.
     #[prost(uint64, tag = "6")]
     pub oldest_ns: u64,
     /// Operations that completed a request.
@@ -246,7 +262,7 @@ pub struct Operation {
     /// The index of a [`monitor_common::block::Operation`].
     #[prost(uint32, tag = "1")]
     pub operation: u32,
-    /// The size classes that completed something: the sums of the strata.
+    /// The size classes that completed something: the sums of the strata. From diskstats, one of size 0 for all sizes.
     #[prost(message, repeated, tag = "2")]
     pub sizes: Vec<Size>,
     /// From start to issue.
@@ -369,7 +385,7 @@ pub struct Memory {
     pub swap_free: u64,
 }
 
-/// One filesystem at the end of an interval. Sizes are 0 if it did not answer.
+/// One filesystem at the end of an interval.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Filesystem {
     /// Where it is mounted.
@@ -399,6 +415,9 @@ pub struct Filesystem {
     /// Free inodes.
     #[prost(uint64, tag = "9")]
     pub files_free: u64,
+    /// Whether it did not answer in time: the sizes are 0 then, and mean nothing.
+    #[prost(bool, tag = "10")]
+    pub silent: bool,
 }
 
 /// One network interface in an interval.
@@ -451,6 +470,9 @@ pub struct Tasks {
     /// What threads of the kernel used, in no cgroup's figures.
     #[prost(message, optional, tag = "8")]
     pub kernel: Option<Use>,
+    /// Tasks whose use is not known and in no figure here.
+    #[prost(uint64, tag = "9")]
+    pub resets: u64,
 }
 
 /// What one task used.
@@ -474,6 +496,9 @@ pub struct TaskUse {
     /// What it used.
     #[prost(message, optional, tag = "6")]
     pub used: Option<Use>,
+    /// The inode number of its cgroup's directory; 0 if unknown.
+    #[prost(uint64, tag = "7")]
+    pub cgroup_number: u64,
 }
 
 /// What the tasks of one cgroup used.
@@ -488,6 +513,9 @@ pub struct CgroupUse {
     /// What they used.
     #[prost(message, optional, tag = "3")]
     pub used: Option<Use>,
+    /// The inode number of its directory; 0 if unknown.
+    #[prost(uint64, tag = "4")]
+    pub number: u64,
 }
 
 /// What was used, as [`crate::window::Use`].
@@ -527,27 +555,27 @@ pub struct Events {
 /// The agent itself in an interval.
 #[derive(Clone, PartialEq, Message)]
 pub struct Own {
-    /// CPU time of its process.
-    #[prost(uint64, tag = "1")]
-    pub cpu_ns: u64,
+    /// CPU time of its process; absent if not known.
+    #[prost(uint64, optional, tag = "1")]
+    pub cpu_ns: Option<u64>,
     /// CPU time of its programs; absent while nobody times them.
     #[prost(uint64, optional, tag = "2")]
     pub programs_ns: Option<u64>,
-    /// Resident memory at the end.
-    #[prost(uint64, tag = "3")]
-    pub resident_bytes: u64,
-    /// Memory of the programs' maps at the end.
-    #[prost(uint64, tag = "4")]
-    pub map_bytes: u64,
+    /// Resident memory at the end; absent if not known.
+    #[prost(uint64, optional, tag = "3")]
+    pub resident_bytes: Option<u64>,
+    /// Memory of the programs' maps at the end; absent if not known.
+    #[prost(uint64, optional, tag = "4")]
+    pub map_bytes: Option<u64>,
     /// Collections that failed.
     #[prost(uint64, tag = "5")]
     pub collections_failed: u64,
     /// Our count over the kernel's own, by figure.
     #[prost(message, repeated, tag = "6")]
     pub agreement: Vec<Agreement>,
-    /// Probes that should measure and do not, with the reason.
+    /// Each probe that should measure.
     #[prost(message, repeated, tag = "7")]
-    pub off: Vec<Off>,
+    pub probes: Vec<Probe>,
 }
 
 /// One figure that the kernel counts as well.
@@ -561,15 +589,18 @@ pub struct Agreement {
     pub ratio: f64,
 }
 
-/// A probe that is off.
+/// A probe that should measure.
 #[derive(Clone, PartialEq, Eq, Message)]
-pub struct Off {
+pub struct Probe {
     /// Its name.
     #[prost(string, tag = "1")]
     pub probe: String,
-    /// Why.
+    /// Why it does not, or what it does without; empty if nothing is missing.
     #[prost(string, tag = "2")]
     pub reason: String,
+    /// Whether it is off.
+    #[prost(bool, tag = "3")]
+    pub off: bool,
 }
 
 /// An alert of the agent itself.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`moment`] | what rules judge |
 //! | [`signal`] | everything that a rule can judge, once |
-//! | [`rule`], [`pattern`], [`template`] | a rule, its label matchers, its annotations |
+//! | [`rule`], [`matcher`], [`template`] | a rule, its label matchers, its annotations |
 //! | [`file`] | the built-in rules, and a file that adds to them or changes them |
 //! | [`engine`] | the lifecycle of alerts |
 //! | [`finding`] | which rules hold for one window |
@@ -17,8 +17,8 @@
 pub mod engine;
 pub mod file;
 pub mod finding;
+pub mod matcher;
 pub mod moment;
-pub mod pattern;
 pub mod reference;
 pub mod rule;
 pub mod signal;

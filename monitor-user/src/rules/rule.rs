@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use monitor_common::indexed_enum;
 
 use super::{
-    pattern::Matcher,
+    matcher::Matcher,
     signal::{Signal, Unit},
     template::Template,
 };

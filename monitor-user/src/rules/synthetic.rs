@@ -6,7 +6,7 @@ use monitor_common::block::Operation as Kind;
 
 use super::{
     engine::Engine,
-    pattern::Matcher,
+    matcher::Matcher,
     rule::{Compare, Condition, Rule, Whence},
     signal::{Domain, Signal, Unit, signals},
 };
@@ -15,6 +15,7 @@ use crate::{
     device::DeviceId,
     host::{Class, Filesystem, Memory, Space},
     index::{self, Index, Load, Mode, NodeIndex, Standing, Verdict},
+    pattern::Patterns,
     sample::Events,
     window::{
         Block, Cpu, CpuModeShares, Device, NetworkRates, Operation, PressureShares, Sched, Source, Times, Window,
@@ -182,7 +183,7 @@ pub fn engine(rules: usize) -> Engine {
         let one_disk = signal.labels().contains(&"device") && !n.is_multiple_of(3);
         let pattern = format!("nvme{}n1", n % 200);
         let matchers = match one_disk {
-            true => vec![Matcher { label: "device".into(), negated: false, patterns: vec![pattern] }],
+            true => vec![Matcher { label: "device".into(), values: Patterns::parse(&pattern) }],
             false => Vec::new(),
         };
         let busy = Signal::find("block_in_flight").filter(|_| !n.is_multiple_of(10));

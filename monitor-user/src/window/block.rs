@@ -104,32 +104,17 @@ fn requests(
     host: &Host,
     seconds: f64,
 ) -> Result<(), Refused> {
-    let discards = growth_of_all(&earlier.discards, &later.discards, |i| {
-        format!("the count of discarded request times ({})", Discard::ALL[i].name())
-    })?;
-    block.discards = sum(discards);
-
-    let bases: HashMap<_, _> = earlier.requests.iter().map(|r| ((r.device, r.operation), r)).collect();
+    let Growth { requests, resets, discards } = growth_of_requests(earlier, later)?;
+    (block.resets, block.discards) = (resets, discards);
     let mut devices = BTreeMap::<DeviceId, Device>::new();
     let (mut time_ns, mut timed) = (0u64, 0u64);
-    for to in &later.requests {
-        let grown = match bases.get(&(to.device, to.operation)).map(|from| since(from, to)) {
-            Some(Some(grown)) => grown,
-            None => to.clone(),
-            Some(None) => {
-                block.resets += 1;
-                to.clone()
-            }
-        };
-        if grown.classes.iter().all(|class| class.requests == 0 && class.bytes == 0) {
-            continue;
-        }
-        if to.operation != Kind::Passthrough as u8 {
+    for grown in &requests {
+        if grown.operation != Kind::Passthrough as u8 {
             time_ns = time_ns.saturating_add(sum(grown.classes.iter().flat_map(|c| [c.queue_ns, c.device_ns])));
             timed = timed.saturating_add(sum(grown.classes.iter().map(|c| c.timed)));
         }
-        let device = devices.entry(to.device).or_insert_with(|| device(to.device, host));
-        device.operations.push(operation(&grown, seconds));
+        let device = devices.entry(grown.device).or_insert_with(|| device(grown.device, host));
+        device.operations.push(operation(grown, seconds));
     }
     for in_flight in &later.in_flight {
         let device = devices.entry(in_flight.device).or_insert_with(|| device(in_flight.device, host));
@@ -140,6 +125,37 @@ fn requests(
     block.mean_request_time = mean(time_ns, timed);
     block.devices = devices.into_values().collect();
     Ok(())
+}
+
+/// What the request tracepoints saw between two samples.
+pub(crate) struct Growth {
+    /// Pairs of device and operation that completed anything.
+    pub(crate) requests: Vec<Requests>,
+    /// Pairs whose counters had begun anew.
+    pub(crate) resets: u64,
+    pub(crate) discards: u64,
+}
+
+pub(crate) fn growth_of_requests(earlier: &sample::Block, later: &sample::Block) -> Result<Growth, Refused> {
+    let discards = growth_of_all(&earlier.discards, &later.discards, |i| {
+        format!("the count of discarded request times ({})", Discard::ALL[i].name())
+    })?;
+    let mut growth = Growth { requests: Vec::new(), resets: 0, discards: sum(discards) };
+    let bases: HashMap<_, _> = earlier.requests.iter().map(|r| ((r.device, r.operation), r)).collect();
+    for to in &later.requests {
+        let grown = match bases.get(&(to.device, to.operation)).map(|from| since(from, to)) {
+            Some(Some(grown)) => grown,
+            None => to.clone(),
+            Some(None) => {
+                growth.resets += 1;
+                to.clone()
+            }
+        };
+        if grown.classes.iter().any(|class| class.requests > 0 || class.bytes > 0) {
+            growth.requests.push(grown);
+        }
+    }
+    Ok(growth)
 }
 
 /// `None` if a counter went back.
@@ -199,6 +215,6 @@ fn operation(grown: &Requests, seconds: f64) -> Operation {
 }
 
 /// In seconds.
-pub(super) fn mean(sum_ns: u64, count: u64) -> Option<f64> {
+pub(crate) fn mean(sum_ns: u64, count: u64) -> Option<f64> {
     (count > 0).then(|| sum_ns as f64 / 1e9 / count as f64)
 }

@@ -3,57 +3,83 @@
 //! In: the disks of two samples. Out: [`Device`]s with rates and mean times, marked [`Source::Diskstats`].
 //! Source: the kernel's `Documentation/admin-guide/iostats.rst` and `diskstats_show` in `block/genhd.c`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use monitor_common::block::Operation as Kind;
 
 use super::block::{Block, Device, Operation, Source, mean};
-use crate::host::{DiskOperation, Diskstats, Host};
+use crate::{
+    device::DeviceId,
+    host::{Disk, DiskOperation, Diskstats, Host},
+};
 
 /// The kernel prints times as milliseconds in 32 bits: they wrap after 50 days of requests.
 const TIME_WRAPS_NS: u64 = (1 << 32) * 1_000_000;
 
-/// Adds the disks that have no figures yet: those that are not made of requests, or all that did something if the
-/// block probe is off.
-pub(super) fn add(block: &mut Block, earlier: &Host, later: &Host, probed: bool, seconds: f64) {
+/// What the kernel counted of one disk between two samples.
+pub(crate) struct Growth<'a> {
+    pub(crate) id: DeviceId,
+    pub(crate) disk: &'a Disk,
+    /// At the end.
+    pub(crate) in_flight: u64,
+    /// Operations that completed anything.
+    pub(crate) operations: Vec<(Kind, DiskOperation)>,
+    /// Operations whose counters had begun anew.
+    pub(crate) resets: u64,
+}
+
+/// The disks that the tracepoints do not see: those that are not made of requests, or all if the block probe is off. `known`
+/// are those that have figures already.
+pub(crate) fn growth<'a>(
+    earlier: &'a Host,
+    later: &'a Host,
+    probed: bool,
+    known: impl Fn(DeviceId) -> bool,
+) -> impl Iterator<Item = Growth<'a>> {
     // A disk that is new has begun in the window, but not if no disk could be read before.
-    if earlier.disks.is_empty() {
-        return;
-    }
-    for (&id, disk) in &later.disks {
-        let Some(to) = disk.stats else { continue };
-        if (probed && disk.request_based) || block.devices.iter().any(|device| device.device == id) {
-            continue;
+    let disks = (!earlier.disks.is_empty()).then_some(&later.disks);
+    disks.into_iter().flatten().filter_map(move |(&id, disk)| {
+        let to = disk.stats?;
+        if (probed && disk.request_based) || known(id) {
+            return None;
         }
         let from = match earlier.disks.get(&id) {
             None => Diskstats::default(),
-            Some(disk) => match disk.stats {
-                Some(from) => from,
-                None => continue,
-            },
+            Some(disk) => disk.stats?,
         };
-        let mut operations = Vec::new();
-        for (name, from, to) in [
-            ("read", from.read, to.read),
-            ("write", from.write, to.write),
-            ("flush", from.flush, to.flush),
-            ("discard", from.discard, to.discard),
+        let mut grown = Growth { id, disk, in_flight: to.in_flight, operations: Vec::new(), resets: 0 };
+        for (kind, from, to) in [
+            (Kind::Read, from.read, to.read),
+            (Kind::Write, from.write, to.write),
+            (Kind::Flush, from.flush, to.flush),
+            (Kind::Discard, from.discard, to.discard),
         ] {
-            let grown = since(from, to).unwrap_or_else(|| {
-                block.resets += 1;
+            let operation = since(from, to).unwrap_or_else(|| {
+                grown.resets += 1;
                 to
             });
-            if grown.requests > 0 || grown.bytes > 0 {
-                operations.push(operation(name, grown, seconds));
+            if operation.requests > 0 || operation.bytes > 0 {
+                grown.operations.push((kind, operation));
             }
         }
-        if to.in_flight > 0 || !operations.is_empty() {
+        Some(grown)
+    })
+}
+
+/// Adds the disks that have no figures yet.
+pub(super) fn add(block: &mut Block, earlier: &Host, later: &Host, probed: bool, seconds: f64) {
+    let known: BTreeSet<DeviceId> = block.devices.iter().map(|device| device.device).collect();
+    for grown in growth(earlier, later, probed, |id| known.contains(&id)) {
+        block.resets += grown.resets;
+        if grown.in_flight > 0 || !grown.operations.is_empty() {
             block.devices.push(Device {
-                device: id,
-                name: disk.name.clone(),
-                class: disk.class,
+                device: grown.id,
+                name: grown.disk.name.clone(),
+                class: grown.disk.class,
                 source: Source::Diskstats,
-                in_flight: to.in_flight,
+                in_flight: grown.in_flight,
                 oldest: None,
-                operations,
+                operations: grown.operations.iter().map(|(kind, of)| operation(kind.name(), *of, seconds)).collect(),
             });
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sum;
-use crate::host::{CpuModes, Host, Network};
+use crate::host::{CpuModes, Host, Network, Pressure};
 
 /// Shares of CPU time by mode, 0 to 1, adding up to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,11 +44,11 @@ pub struct NetworkRates {
     pub errors: u64,
 }
 
-/// `None` if the kernel counted no time at all, as may be in a window shorter than its tick.
-pub(super) fn modes(from: &CpuModes, to: &CpuModes) -> Option<CpuModeShares> {
+/// CPU time by mode between two readings in nanoseconds, in the order of [`CpuModes`].
+pub(crate) fn growth_of_modes(from: &CpuModes, to: &CpuModes) -> [u64; 8] {
     // idle and iowait may go back a little when a CPU goes offline, says the kernel's documentation of /proc/stat.
     let grown = |mode: fn(&CpuModes) -> u64| mode(to).saturating_sub(mode(from));
-    let modes = [
+    [
         grown(|m| m.user),
         grown(|m| m.nice),
         grown(|m| m.system),
@@ -57,49 +57,77 @@ pub(super) fn modes(from: &CpuModes, to: &CpuModes) -> Option<CpuModeShares> {
         grown(|m| m.irq),
         grown(|m| m.softirq),
         grown(|m| m.steal),
-    ];
-    let all: f64 = modes.iter().map(|&ns| ns as f64).sum();
-    let [user, nice, system, idle, iowait, irq, softirq, steal] = modes.map(|ns| ns as f64 / all);
+    ]
+}
+
+/// `None` if the kernel counted no time at all, as may be in a window shorter than its tick.
+pub(crate) fn shares(modes_ns: [u64; 8]) -> Option<CpuModeShares> {
+    let all: f64 = modes_ns.iter().map(|&ns| ns as f64).sum();
+    let [user, nice, system, idle, iowait, irq, softirq, steal] = modes_ns.map(|ns| ns as f64 / all);
     (all > 0.0).then_some(CpuModeShares { user, nice, system, idle, iowait, irq, softirq, steal })
 }
 
-/// A resource that one of the samples lacks is left out.
-pub(super) fn pressure(earlier: &Host, later: &Host, window_ns: u64) -> BTreeMap<String, PressureShares> {
-    let share = |from: Option<u64>, to: Option<u64>| {
-        let stalled = to?.checked_sub(from?)?;
-        // The kernel folds in the stalls of all CPUs now and then, so a short window can hold more than its own.
-        Some((stalled as f64 / window_ns as f64).min(1.0))
-    };
-    let resources = later.pressure.iter().filter_map(|(resource, to)| {
+/// Time stood still by resource. One that a sample lacks is left out.
+pub(crate) fn growth_of_pressure<'a>(
+    earlier: &'a Host,
+    later: &'a Host,
+) -> impl Iterator<Item = (&'a String, Pressure)> {
+    later.pressure.iter().filter_map(|(resource, to)| {
         let from = earlier.pressure.get(resource)?;
-        let shares = PressureShares { some: share(from.some_ns, to.some_ns), full: share(from.full_ns, to.full_ns) };
-        Some((resource.clone(), shares))
-    });
-    resources.collect()
+        let grown = |from: Option<u64>, to: Option<u64>| to?.checked_sub(from?);
+        let (some_ns, full_ns) = (grown(from.some_ns, to.some_ns), grown(from.full_ns, to.full_ns));
+        Some((resource, Pressure { some_ns, full_ns }))
+    })
 }
 
-/// Interfaces that moved something. One that is new counts from 0; one with a counter that went back is left out.
-pub(super) fn networks(earlier: &Host, later: &Host, seconds: f64) -> BTreeMap<String, NetworkRates> {
+/// As shares of a window.
+pub(crate) fn pressure_shares(grown: &Pressure, window_ns: u64) -> PressureShares {
+    // The kernel folds in the stalls of all CPUs now and then, so a short window can hold more than its own.
+    let share = |stalled: Option<u64>| Some((stalled? as f64 / window_ns as f64).min(1.0));
+    PressureShares { some: share(grown.some_ns), full: share(grown.full_ns) }
+}
+
+/// What interfaces moved, those that moved something. One that is new counts from 0; one with a counter that went back is
+/// left out.
+pub(crate) fn growth_of_networks<'a>(
+    earlier: &'a Host,
+    later: &'a Host,
+) -> impl Iterator<Item = (&'a String, Network)> {
     // No interface before means that they could not be read: there is always `lo`.
-    if earlier.networks.is_empty() {
-        return BTreeMap::new();
-    }
-    let interfaces = later.networks.iter().filter_map(|(name, to)| {
+    let networks = (!earlier.networks.is_empty()).then_some(&later.networks);
+    networks.into_iter().flatten().filter_map(|(name, to)| {
         let from = earlier.networks.get(name).copied().unwrap_or_default();
         let grown = |counter: fn(&Network) -> u64| counter(to).checked_sub(counter(&from));
-        let (received, sent) = (grown(|n| n.receive_bytes)?, grown(|n| n.transmit_bytes)?);
-        let errors = sum([
-            grown(|n| n.receive_errors)?,
-            grown(|n| n.receive_drops)?,
-            grown(|n| n.transmit_errors)?,
-            grown(|n| n.transmit_drops)?,
-        ]);
-        let rates = NetworkRates {
-            receive_bytes_per_second: received as f64 / seconds,
-            transmit_bytes_per_second: sent as f64 / seconds,
-            errors,
+        let grown = Network {
+            receive_bytes: grown(|n| n.receive_bytes)?,
+            receive_packets: grown(|n| n.receive_packets)?,
+            receive_errors: grown(|n| n.receive_errors)?,
+            receive_drops: grown(|n| n.receive_drops)?,
+            transmit_bytes: grown(|n| n.transmit_bytes)?,
+            transmit_packets: grown(|n| n.transmit_packets)?,
+            transmit_errors: grown(|n| n.transmit_errors)?,
+            transmit_drops: grown(|n| n.transmit_drops)?,
         };
-        (received > 0 || sent > 0 || errors > 0).then(|| (name.clone(), rates))
-    });
-    interfaces.collect()
+        (grown.receive_bytes > 0 || grown.transmit_bytes > 0 || faults(&grown) > 0).then_some((name, grown))
+    })
+}
+
+/// Errors and drops, both ways.
+pub(crate) fn faults(network: &Network) -> u64 {
+    sum([network.receive_errors, network.receive_drops, network.transmit_errors, network.transmit_drops])
+}
+
+pub(super) fn pressure(earlier: &Host, later: &Host, window_ns: u64) -> BTreeMap<String, PressureShares> {
+    growth_of_pressure(earlier, later)
+        .map(|(resource, grown)| (resource.clone(), pressure_shares(&grown, window_ns)))
+        .collect()
+}
+
+pub(super) fn networks(earlier: &Host, later: &Host, seconds: f64) -> BTreeMap<String, NetworkRates> {
+    let rates = |grown: &Network| NetworkRates {
+        receive_bytes_per_second: grown.receive_bytes as f64 / seconds,
+        transmit_bytes_per_second: grown.transmit_bytes as f64 / seconds,
+        errors: faults(grown),
+    };
+    growth_of_networks(earlier, later).map(|(name, grown)| (name.clone(), rates(&grown))).collect()
 }

@@ -11,12 +11,12 @@
 //! | `tasks`, `cgroups` | who used what |
 //! | `host` | shares and rates of what /proc counts |
 
-mod block;
+pub(crate) mod block;
 mod cgroups;
-mod diskstats;
-mod host;
-mod sched;
-mod tasks;
+pub(crate) mod diskstats;
+pub(crate) mod host;
+pub(crate) mod sched;
+pub(crate) mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -159,12 +159,7 @@ pub enum Refused {
 /// # Errors
 /// If the samples have two origins, if no time is between them, or if a counter went back that cannot.
 pub fn derive(earlier: &Sample, later: &Sample, options: &Options) -> Result<Window, Refused> {
-    if earlier.origin != later.origin {
-        return Err(Refused::OtherOrigin { earlier: earlier.origin.clone(), later: later.origin.clone() });
-    }
-    let (earlier_ns, later_ns) = (earlier.monotonic_ns, later.monotonic_ns);
-    let window_ns =
-        later_ns.checked_sub(earlier_ns).filter(|&ns| ns > 0).ok_or(Refused::NotLater { earlier_ns, later_ns })?;
+    let window_ns = length_ns(earlier, later)?;
     let seconds = window_ns as f64 / 1e9;
     Ok(Window {
         end_realtime_ns: later.realtime_ns,
@@ -173,13 +168,23 @@ pub fn derive(earlier: &Sample, later: &Sample, options: &Options) -> Result<Win
         block: block::derive(earlier, later, seconds)?,
         tasks: tasks::derive(earlier, later, window_ns, options),
         events: both(&earlier.events, &later.events).map(|(from, to)| events(from, to)).transpose()?,
-        cpu_modes: both(&earlier.host.cpu_modes, &later.host.cpu_modes).and_then(|(from, to)| host::modes(from, to)),
+        cpu_modes: both(&earlier.host.cpu_modes, &later.host.cpu_modes)
+            .and_then(|(from, to)| host::shares(host::growth_of_modes(from, to))),
         pressure: host::pressure(&earlier.host, &later.host, window_ns),
         networks: host::networks(&earlier.host, &later.host, seconds),
         memory: later.host.memory,
         load: later.host.load,
         filesystems: later.host.filesystems.clone(),
     })
+}
+
+/// The time between two samples.
+pub(crate) fn length_ns(earlier: &Sample, later: &Sample) -> Result<u64, Refused> {
+    if earlier.origin != later.origin {
+        return Err(Refused::OtherOrigin { earlier: earlier.origin.clone(), later: later.origin.clone() });
+    }
+    let (earlier_ns, later_ns) = (earlier.monotonic_ns, later.monotonic_ns);
+    later_ns.checked_sub(earlier_ns).filter(|&ns| ns > 0).ok_or(Refused::NotLater { earlier_ns, later_ns })
 }
 
 /// How far the reader may be off where it closes an interval that is still under way: the clocks of two CPUs, and the drift
@@ -209,7 +214,7 @@ impl Refused {
     }
 }
 
-fn events(from: &Events, to: &Events) -> Result<Events, Refused> {
+pub(crate) fn events(from: &Events, to: &Events) -> Result<Events, Refused> {
     use monitor_common::events::Kind;
     let name = |what: &str, kind: usize| format!("the count of {what} events of kind {}", Kind::ALL[kind].name());
     Ok(Events {
@@ -219,10 +224,10 @@ fn events(from: &Events, to: &Events) -> Result<Events, Refused> {
 }
 
 /// Adds without overflow: what a damaged recording holds must not end the reader.
-fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
+pub(crate) fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
     numbers.into_iter().fold(0, u64::saturating_add)
 }
 
-fn both<'a, T>(a: &'a Option<T>, b: &'a Option<T>) -> Option<(&'a T, &'a T)> {
+pub(crate) fn both<'a, T>(a: &'a Option<T>, b: &'a Option<T>) -> Option<(&'a T, &'a T)> {
     a.as_ref().zip(b.as_ref())
 }

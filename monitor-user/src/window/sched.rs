@@ -41,21 +41,34 @@ pub struct Cpu {
 }
 
 /// What one CPU did between two samples.
-struct Growth {
-    busy_ns: u64,
-    idle_ns: u64,
-    switches: [u64; Switch::COUNT],
-    wait: Histogram,
-    discards: u64,
+pub(crate) struct Growth {
+    pub(crate) busy_ns: u64,
+    pub(crate) idle_ns: u64,
+    pub(crate) switches: [u64; Switch::COUNT],
+    pub(crate) wait: Histogram,
+    pub(crate) discards: u64,
+}
+
+/// What each CPU of the later sample did, with its number and whether it is online.
+pub(crate) fn growth_of_cpus<'a>(
+    earlier: &'a sample::Sched,
+    later: &'a sample::Sched,
+) -> impl Iterator<Item = Result<(u32, bool, Growth), Refused>> {
+    later.cpus.iter().map(|(&cpu, to)| {
+        let grown = match earlier.cpus.get(&cpu) {
+            Some(from) => since(cpu, from, to)?,
+            None => since(cpu, &sample::Cpu::default(), to)?,
+        };
+        Ok((cpu, to.online, grown))
+    })
 }
 
 pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f64) -> Result<Sched, Refused> {
-    let unseen = sample::Cpu::default();
     let (mut busy, mut idle, mut switches, mut preemptions, mut discards) = (0u64, 0u64, 0u64, 0u64, 0u64);
     let mut wait = Histogram::default();
     let mut cpus = Vec::with_capacity(later.cpus.len());
-    for (&cpu, to) in &later.cpus {
-        let grown = since(cpu, earlier.cpus.get(&cpu).unwrap_or(&unseen), to)?;
+    for growth in growth_of_cpus(earlier, later) {
+        let (cpu, online, grown) = growth?;
         let switched = sum(grown.switches);
         busy = busy.saturating_add(grown.busy_ns);
         idle = idle.saturating_add(grown.idle_ns);
@@ -65,7 +78,7 @@ pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f6
         wait.merge(&grown.wait);
         cpus.push(Cpu {
             cpu,
-            online: to.online,
+            online,
             utilization: utilization(grown.busy_ns, grown.idle_ns),
             switches_per_second: switched as f64 / seconds,
             wait: Times::of(&grown.wait),
@@ -105,7 +118,8 @@ fn since(cpu: u32, from: &sample::Cpu, to: &sample::Cpu) -> Result<Growth, Refus
     })
 }
 
-fn utilization(busy_ns: u64, idle_ns: u64) -> Option<f64> {
+/// Busy time over online time, 0 to 1; absent without any.
+pub(crate) fn utilization(busy_ns: u64, idle_ns: u64) -> Option<f64> {
     let online = busy_ns as f64 + idle_ns as f64;
     (online > 0.0).then(|| busy_ns as f64 / online)
 }

@@ -107,7 +107,7 @@ impl Use {
 }
 
 /// `None` if one of the samples has no tasks.
-pub(super) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: &Options) -> Option<Tasks> {
+pub(crate) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: &Options) -> Option<Tasks> {
     let (from, to) = both(&earlier.tasks, &later.tasks)?;
     let (from, later_tasks) = (ordered(from), ordered(to));
     let mut bases = from.iter().copied().peekable();

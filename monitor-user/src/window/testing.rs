@@ -143,6 +143,14 @@ pub fn any_sample() -> impl Strategy<Value = Sample> {
 
 /// A sample, and samples after it whose counters have grown as a node's do: CPUs, devices and tasks appear, none goes.
 pub fn series(length: usize) -> impl Strategy<Value = Vec<Sample>> {
+    full_series(length).prop_map(|mut series| {
+        series.iter_mut().for_each(|sample| (sample.events, sample.host) = (None, Host::default()));
+        series
+    })
+}
+
+/// The same with events, and with what /proc and /sys count.
+pub fn full_series(length: usize) -> impl Strategy<Value = Vec<Sample>> {
     vec(sample_of((0u64..1_000_000).boxed()), length).prop_map(|steps| {
         let mut series = Vec::<Sample>::new();
         for mut step in steps {
@@ -159,9 +167,10 @@ pub fn series(length: usize) -> impl Strategy<Value = Vec<Sample>> {
                 grow_sched(sched, base.sched.as_ref().unwrap());
                 grow_block(block, base.block.as_ref().unwrap());
                 grow_tasks(tasks, base.tasks.as_ref().unwrap());
+                add(&mut step.events.get_or_insert_default().seen, &base.events.as_ref().unwrap().seen);
+                grow_host(&mut step.host, &base.host);
             }
-            step.events = None;
-            step.host = Host::default();
+            step.events.get_or_insert_default();
             series.push(step);
         }
         series
@@ -204,6 +213,54 @@ fn grow_block(step: &mut Block, base: &Block) {
         pair.total.merge(&base.total);
     }
     step.requests = pairs.into_values().collect();
+}
+
+/// What can be read at first can be read later, and nothing else: a part that cannot be read yet is not one that is new.
+fn grow_host(step: &mut Host, base: &Host) {
+    step.pressure.retain(|resource, _| base.pressure.contains_key(resource));
+    step.networks.retain(|_, _| !base.networks.is_empty());
+    step.disks.retain(|_, _| !base.disks.is_empty());
+    if let (Some(to), Some(from)) = (&mut step.cpu_modes, &base.cpu_modes) {
+        to.user += from.user;
+        to.idle += from.idle;
+        to.steal += from.steal;
+        (to.nice, to.system, to.iowait) = (from.nice, from.system, from.iowait);
+        (to.irq, to.softirq) = (from.irq, from.softirq);
+    }
+    let more = |to: Option<u64>, from: Option<u64>| from.map(|from| from + to.unwrap_or(0));
+    for (resource, from) in &base.pressure {
+        let to = step.pressure.entry(resource.clone()).or_default();
+        *to = Pressure { some_ns: more(to.some_ns, from.some_ns), full_ns: more(to.full_ns, from.full_ns) };
+    }
+    for (name, from) in &base.networks {
+        let to = step.networks.entry(name.clone()).or_default();
+        to.receive_bytes += from.receive_bytes;
+        to.transmit_bytes += from.transmit_bytes;
+        to.receive_packets += from.receive_packets;
+        to.transmit_packets += from.transmit_packets;
+        to.receive_errors += from.receive_errors;
+        to.receive_drops += from.receive_drops;
+        to.transmit_errors += from.transmit_errors;
+        to.transmit_drops += from.transmit_drops;
+    }
+    for (&id, from) in &base.disks {
+        let to = step.disks.entry(id).or_insert_with(|| from.clone());
+        let grown = to.stats.unwrap_or_default();
+        to.request_based = from.request_based;
+        to.stats = from.stats.map(|mut stats| {
+            for (to, grown) in [
+                (&mut stats.read, grown.read),
+                (&mut stats.write, grown.write),
+                (&mut stats.discard, grown.discard),
+                (&mut stats.flush, grown.flush),
+            ] {
+                to.requests += grown.requests;
+                to.bytes += grown.bytes;
+                to.time_ns += grown.time_ns;
+            }
+            Diskstats { in_flight: grown.in_flight, ..stats }
+        });
+    }
 }
 
 fn grow_tasks(step: &mut Vec<Task>, base: &[Task]) {

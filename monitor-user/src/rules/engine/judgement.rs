@@ -3,7 +3,7 @@
 //! Conditions are combined as Kleene does it: one that is known to be over decides, whatever is not known of the others.
 
 use super::tables::Tables;
-use crate::rules::{pattern::Matcher, rule::Condition};
+use crate::rules::{matcher::Matcher, rule::Condition};
 
 /// How a condition stands, from the least to the most when one row of several is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

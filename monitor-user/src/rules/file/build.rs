@@ -6,8 +6,9 @@ use super::draft::{Comparison, Draft, Problems, Spot};
 use crate::{
     alert::Severity,
     config::problem::{did_you_mean, nearest, quoted},
+    pattern::Patterns,
     rules::{
-        pattern::Matcher,
+        matcher::Matcher,
         rule::{Compare, Condition, Rule, Whence},
         signal::{Signal, signals},
         template::Template,
@@ -164,8 +165,8 @@ fn matcher(signal: &Signal, label: &str, patterns: &[String]) -> Result<Matcher,
     if !negated && patterns.iter().any(|pattern| pattern.starts_with('!')) {
         return Err("! cannot stand in an array: it turns one pattern round".into());
     }
-    let patterns = patterns.iter().map(|pattern| pattern.trim_start_matches('!').to_string()).collect();
-    let matcher = Matcher { label: label.into(), negated, patterns };
+    let any = patterns.iter().map(|pattern| pattern.trim_start_matches('!').to_string()).collect();
+    let matcher = Matcher { label: label.into(), values: Patterns { negated, any } };
     if let Some(known) = signal.take.domain().known(label)
         && !known.iter().any(|value| matcher.fits(value))
     {

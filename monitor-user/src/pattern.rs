@@ -1,29 +1,34 @@
-//! Label matchers: `*` stands for any characters, `?` for one, `!` before a pattern turns it round.
+//! Patterns for names: `*` stands for any characters, `?` for one; `|` stands between several, and `!` before them all takes
+//! what none of them fits.
 
 use std::fmt;
 
-/// Which values of a label a rule is for.
+/// Which names are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matcher {
-    /// The label's name, one of the signal's.
-    pub label: String,
+pub struct Patterns {
     /// Whether it takes what no pattern fits.
     pub negated: bool,
     /// One of them must fit.
-    pub patterns: Vec<String>,
+    pub any: Vec<String>,
 }
 
-impl Matcher {
-    /// Whether this value fits.
-    pub fn fits(&self, value: &str) -> bool {
-        self.patterns.iter().any(|pattern| fits(pattern, value)) != self.negated
+impl Patterns {
+    /// From their text: `nvme*|sd?`, or `!loop*|ram*`.
+    pub fn parse(text: &str) -> Self {
+        let (negated, text) = text.strip_prefix('!').map_or((false, text), |text| (true, text));
+        Self { negated, any: text.split('|').map(str::to_owned).collect() }
+    }
+
+    /// Whether this name is meant.
+    pub fn fits(&self, name: &str) -> bool {
+        self.any.iter().any(|pattern| fits(pattern, name)) != self.negated
     }
 }
 
-impl fmt::Display for Matcher {
+impl fmt::Display for Patterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.negated { "!=" } else { "=" };
-        write!(f, "{}{sign}{:?}", self.label, self.patterns.join("|"))
+        let sign = if self.negated { "!" } else { "" };
+        write!(f, "{sign}{}", self.any.join("|"))
     }
 }
 
@@ -84,11 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_matcher_takes_what_no_pattern_fits() {
-        let matcher = |negated| Matcher { label: "device".into(), negated, patterns: vec!["sd*".into(), "vda".into()] };
-        assert_eq!(["sda", "vda", "loop0"].map(|value| matcher(false).fits(value)), [true, true, false]);
-        assert_eq!(["sda", "vda", "loop0"].map(|value| matcher(true).fits(value)), [false, false, true]);
-        assert_eq!(matcher(true).to_string(), "device!=\"sd*|vda\"");
+    fn turned_patterns_take_what_none_of_them_fits() {
+        let names = ["sda", "vda", "loop0"];
+        for (text, expected) in [("sd*|vda", [true, true, false]), ("!sd*|vda", [false, false, true])] {
+            let patterns = Patterns::parse(text);
+            assert_eq!(names.map(|name| patterns.fits(name)), expected, "{text}");
+            assert_eq!(patterns.to_string(), text);
+        }
     }
 
     proptest! {
