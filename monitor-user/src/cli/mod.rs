@@ -14,6 +14,7 @@ pub mod record;
 pub mod replay;
 pub mod rules;
 pub mod sample;
+pub mod server_backup;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 

@@ -147,7 +147,7 @@ fn roll(transaction: &Transaction, task: &Task, done: &mut Done) -> rusqlite::Re
     let mut statement = transaction.prepare_cached("UPDATE nodes SET rolled = ?2, hour = ?3 WHERE id = ?1")?;
     statement.execute((node.id, rolled as i64, hour as i64))?;
     let mut statement = transaction.prepare_cached(
-        "UPDATE streams SET last_end_ns = ?2, last_received_ns = ?3, ranges = ?4 WHERE id = ?1 AND last_received_ns <> ?3",
+        "UPDATE streams SET last_end_ns = ?2, last_received_ns = ?3, ranges = ?4 WHERE id = ?1 AND ranges <> ?4",
     )?;
     for (id, source) in &task.streams {
         let (end_ns, received_ns) = (source.last_end_ns as i64, source.last_received_ns as i64);
