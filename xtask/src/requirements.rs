@@ -57,7 +57,8 @@ pub enum Source {
     },
 }
 
-const ALL: &[Purpose] = &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels];
+const ALL: &[Purpose] =
+    &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels];
 const LIVE: &[Purpose] = &[Purpose::Test, Purpose::Bench];
 const KERNELS: &[Purpose] = &[Purpose::Test, Purpose::Kernels];
 const TEST: &[Purpose] = &[Purpose::QuickTest, Purpose::Test];

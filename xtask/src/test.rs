@@ -54,7 +54,8 @@ pub fn test(args: &Args, skips: Skips) -> Result<()> {
     setup::ensure_for(&[if live { Purpose::Test } else { Purpose::QuickTest }])?;
 
     let mut steps = Vec::new();
-    let packages = ["--package", "monitor-common", "--package", "monitor-user", "--package", "xtask"];
+    let packages =
+        ["--package", "monitor-common", "--package", "monitor-user", "--package", "simulation", "--package", "xtask"];
     steps.push(step("unit and property tests", cargo_test(&packages, &[], args))?);
     if args.filters.is_empty() {
         steps.push(step("format", shell::cargo(["fmt", "--all", "--check"]))?);

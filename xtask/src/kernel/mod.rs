@@ -54,7 +54,12 @@ pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec
         match ready(series, &base, &folder) {
             Ok((image, initramfs)) => {
                 // The longest first, or one of two processors has nothing to do at the end.
-                jobs.extend(shapes.iter().map(|shape| Job { index, shape, image: image.clone(), initramfs: initramfs.clone() }));
+                jobs.extend(shapes.iter().map(|shape| Job {
+                    index,
+                    shape,
+                    image: image.clone(),
+                    initramfs: initramfs.clone(),
+                }));
             }
             Err(error) => all[index].missing = Some(format!("{error:#}")),
         }

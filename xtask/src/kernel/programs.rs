@@ -26,7 +26,10 @@ pub const LIVE: &[Live] = &[
         program: "live_sched",
         left_out: &[("the_waits_of_perf_bench_messaging_add_up_to_the_kernels_run_delay", NO_TOOL)],
     },
-    Live { program: "live_tasks", left_out: &[("a_snapshot_of_5000_tasks_is_30_times_faster_than_a_walk_of_proc", NO_TIME)] },
+    Live {
+        program: "live_tasks",
+        left_out: &[("a_snapshot_of_5000_tasks_is_30_times_faster_than_a_walk_of_proc", NO_TIME)],
+    },
     Live { program: "live_events", left_out: &[] },
     Live { program: "live_block", left_out: &[] },
     Live { program: "live_block_failures", left_out: &[] },
@@ -37,7 +40,10 @@ pub const LIVE: &[Live] = &[
 /// Programs of live tests that do not run inside, with the reason.
 pub const NOT_INSIDE: &[(&str, &str)] = &[
     ("live_block_times", NO_TIME),
-    ("live_agent", "the guest has its own checks of the agent; Prometheus, and limits of time and memory, are for the machine itself"),
+    (
+        "live_agent",
+        "the guest has its own checks of the agent; Prometheus, and limits of time and memory, are for the machine itself",
+    ),
     ("live_notify", "nothing in it depends on the kernel"),
     ("live_verdict", "judges times, which mean nothing on an emulated processor"),
 ];

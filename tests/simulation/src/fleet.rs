@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use super::random::Random;
 use crate::{
     host::Class,
     index::{
@@ -14,6 +13,7 @@ use crate::{
         baseline::{Baselines, Interval, Learning},
         index, verdict,
     },
+    random::Random,
 };
 
 /// Intervals in a window.
@@ -83,9 +83,13 @@ struct Node {
 /// The nodes and the server's baselines of them.
 #[derive(Clone)]
 pub struct Fleet {
+    /// What the fleet's requests usually take.
     pub baselines: Baselines,
+    /// How they are learned.
     pub learning: Learning,
+    /// What a verdict takes.
     pub options: Options,
+    /// The length of an interval in seconds.
     pub interval_seconds: f64,
     random: Random,
     nodes: Vec<Node>,
@@ -169,12 +173,16 @@ impl Fleet {
     }
 
     /// Lives for so many intervals, until everything is known, then pins it.
+    ///
+    /// # Panics
+    ///
+    /// If nobody does anything.
     pub fn settle(mut self, effect: impl Fn(usize) -> Effect, intervals: u64) -> Self {
         self.learning.time = Duration::from_secs(10 * (intervals - WINDOW as u64 - 1));
         for _ in 0..intervals {
             self.step(&effect, false);
         }
-        self.baselines.pin(Signal::Block, 1).unwrap();
+        self.baselines.pin(Signal::Block, 1).expect("it has learned something");
         self
     }
 }
