@@ -30,6 +30,7 @@
 //! | [`store`] | what the server keeps, in a database |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`notify`] | everybody is told of alerts |
+//! | [`ship`] | reports to the fleet's server: kept on disk until it has them |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
@@ -67,6 +68,7 @@ pub mod report;
 pub mod rules;
 pub mod sample;
 pub mod selfcheck;
+pub mod ship;
 pub mod status;
 pub mod store;
 pub mod table;

@@ -57,6 +57,9 @@ pub struct Status {
     pub agreement: Vec<(String, f64)>,
     /// Each target of alerts; empty where nobody is told.
     pub delivery: Vec<Delivery>,
+    /// How reports to the fleet's server fare; absent where none are sent.
+    #[serde(default)]
+    pub shipping: Option<Shipping>,
     /// How the alerts are kept; absent where there are none.
     pub journal: Option<Journal>,
     /// Alerts for which there was no room at the latest judgement.
@@ -101,6 +104,33 @@ pub struct Delivery {
     pub failed: u64,
     /// Transitions that it will never get, by reason: `rejected`, `no_room`, `unreadable`.
     pub dropped: BTreeMap<String, u64>,
+}
+
+/// How reports to the fleet's server fare. Counters are cumulative since the agent began, losses since the spool was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipping {
+    /// The server: where it is, without anything that could be secret.
+    pub server: String,
+    /// Reports that it has not got yet.
+    pub waiting: u64,
+    /// What they take, in bytes.
+    pub waiting_bytes: u64,
+    /// When the oldest of them ended, in nanoseconds since 1970.
+    pub oldest_ns: Option<u64>,
+    /// Reports that it has stored.
+    pub acknowledged: u64,
+    /// When it last said so, in nanoseconds since 1970.
+    pub acknowledged_ns: Option<u64>,
+    /// Attempts that came to nothing and are made again.
+    pub failed: u64,
+    /// Reports that it refused for good, by its reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Reports that it will never get, by reason: `no_room`, `too_old`, `damaged`.
+    pub lost: BTreeMap<String, u64>,
+    /// Why the latest attempt failed; absent after one that did not.
+    pub failing: Option<String>,
+    /// Why reports that wait are in memory alone; absent if they are on disk.
+    pub trouble: Option<String>,
 }
 
 /// How the alerts are kept.

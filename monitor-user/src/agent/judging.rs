@@ -254,7 +254,7 @@ impl Judging {
 }
 
 /// The figures that rules look at. What the configuration turns off is no fault.
-fn own(status: &Status, config: &Config) -> Status {
+pub(super) fn own(status: &Status, config: &Config) -> Status {
     let wanted = crate::collect::options(config).probes;
     let probes = status.probes.iter().filter(|probe| wanted.contains(probe.name.as_str())).cloned().collect();
     Status { probes, ..status.clone() }

@@ -5,6 +5,7 @@
 
 mod events;
 mod judging;
+mod reporting;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -18,7 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    agent::judging::{Judging, Node},
+    agent::{
+        judging::{Judging, Node},
+        reporting::Reporting,
+    },
     agreement::Totals,
     collect::{Collector, Identity, realtime_ns},
     config::{self, Config, Sources},
@@ -92,6 +96,8 @@ pub struct Agent {
     told: Vec<(&'static str, String)>,
     /// Judges what is collected; there once the agent runs.
     judging: Option<Judging>,
+    /// Reports to the fleet's server; there once the agent runs, if there is one.
+    reporting: Option<Reporting>,
     /// The parts of /proc and /sys that could not be read at the latest collection.
     unread: BTreeSet<String>,
 }
@@ -111,6 +117,7 @@ impl Agent {
             shown: false,
             told: Vec::new(),
             judging: None,
+            reporting: None,
             unread: BTreeSet::new(),
         }
     }
@@ -132,7 +139,10 @@ impl Agent {
             server::State::new(self.publish.subscribe(), settings).context("the metrics contradict each other")?;
         let address = listener.local_addr().unwrap_or(self.config.listen);
         let Identity { hostname, boot_id } = self.collector.identity().clone();
-        let judging = Judging::start(&self.config, Node { name: hostname, boot_id, address })?;
+        let name = self.config.server.name.clone().unwrap_or(hostname);
+        let node = Node { name, boot_id, address };
+        self.reporting = Reporting::start(&self.config, &node)?;
+        let judging = Judging::start(&self.config, node)?;
         if let Some(recorder) = judging.recorder() {
             state = state.with_recorder(recorder);
         }
@@ -157,6 +167,9 @@ impl Agent {
             }
         }
         stop.send_replace(true);
+        if let Some(reporting) = self.reporting.take() {
+            reporting.end().await;
+        }
         if let Some(judging) = self.judging.take() {
             judging.end(realtime_ns()).await;
         }
@@ -203,10 +216,14 @@ impl Agent {
         let (mut indices, mut baselines, mut alerts) = Default::default();
         if let Some(judging) = &mut self.judging {
             judging.complete(&mut status);
+            status.shipping = self.reporting.as_ref().map(Reporting::status);
             if !judging.see(&sample, &status, &self.config) {
                 self.failed += 1;
             }
             (indices, baselines, alerts) = (judging.indices(), judging.baselines(), judging.alerts());
+        }
+        if let Some(reporting) = &mut self.reporting {
+            reporting.see(&sample, &status, &self.config, &alerts);
         }
         self.publish.send_replace(Some(Arc::new(Snapshot { sample, window, indices, baselines, status, alerts })));
     }

@@ -184,6 +184,11 @@ impl Loading {
             self.problems.push(Problem { place: Place::Given(place), message: format!("{key}: {message}") });
         }
         self.warnings.extend(self.config.notify.warnings());
+        for (key, message) in self.config.server.contradictions() {
+            let place = self.origin.get(key).cloned().unwrap_or(Origin::Default);
+            self.problems.push(Problem { place: Place::Given(place), message: format!("{key}: {message}") });
+        }
+        self.warnings.extend(self.config.server.warnings());
     }
 
     /// A question may not be outlived by the next one: the agent would never have an answer.

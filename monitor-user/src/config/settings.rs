@@ -7,7 +7,7 @@ use monitor_common::indexed_enum;
 
 use super::{KEYS, key::Given};
 use crate::index::{self, Mode, baseline::Learning};
-pub use crate::notify::Settings as Notify;
+pub use crate::{notify::Settings as Notify, ship::Settings as Server};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub index: Index,
     /// Who is told of alerts.
     pub notify: Notify,
+    /// The fleet's server.
+    pub server: Server,
 }
 
 /// What outlives the agent.
@@ -268,6 +270,7 @@ impl Default for Config {
                 longest_freeze: Duration::ZERO,
             },
             notify: Notify::default(),
+            server: Server::default(),
         };
         for key in KEYS {
             key.set(&mut config, Given::Text(key.default)).expect("a default is valid");

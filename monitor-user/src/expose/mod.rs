@@ -29,6 +29,7 @@ const OWN_SECTIONS: &[(&str, &[Metric])] = &[
     ("The performance index", crate::index::metrics::METRICS),
     ("Alerts", alerts::METRICS),
     ("Alerts, told", notify::metrics::METRICS),
+    ("Reports to the fleet's server", crate::ship::metrics::METRICS),
     ("The agent itself", own::METRICS),
 ];
 

@@ -16,7 +16,7 @@
 
 mod cursor;
 mod files;
-mod folder;
+pub(crate) mod folder;
 mod ledger;
 mod record;
 mod report;

@@ -7,7 +7,6 @@
 use std::{
     error::Error,
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -96,12 +95,12 @@ impl Client {
     ///
     /// If there are no certificates.
     pub fn new(tls: bool, ca_file: Option<&Path>, timeout: Duration) -> Result<Self, String> {
-        let roots = if tls { certificates::roots(ca_file)? } else { RootCertStore::empty() };
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| format!("TLS cannot be used: {error}"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let roots = if tls { certificates::roots(ca_file, "notify.ca_file")? } else { RootCertStore::empty() };
+        Ok(Self::with(certificates::client(roots, None)?, timeout))
+    }
+
+    /// With this TLS.
+    pub fn with(config: ClientConfig, timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -110,7 +109,7 @@ impl Client {
             HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp);
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(30)).pool_max_idle_per_host(1);
-        Ok(Self { http: builder.build(connector), timeout })
+        Self { http: builder.build(connector), timeout }
     }
 
     /// Sends a request and waits for all of the answer.

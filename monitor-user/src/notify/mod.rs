@@ -15,9 +15,9 @@
 //! | `metrics` | `kpulse_notifications_*` |
 
 mod alertmanager;
-mod backoff;
-mod certificates;
-mod client;
+pub(crate) mod backoff;
+pub(crate) mod certificates;
+pub(crate) mod client;
 mod elasticsearch;
 mod keeper;
 mod lines;

@@ -64,6 +64,8 @@ pub fn own(report: &wire::Report) -> Option<Own> {
         map_bytes: own.map_bytes,
         collections_failed: own.collections_failed,
         agreement: own.agreement.iter().map(|of| (of.figure.clone(), of.ratio)).collect(),
+        // Who reads this has got it.
+        reports: None,
         probes: own.probes.iter().map(|of| (of.probe.clone(), !of.off)).collect(),
     })
 }

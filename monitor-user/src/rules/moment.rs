@@ -36,8 +36,18 @@ pub struct Own {
     pub collections_failed: u64,
     /// Our count over the kernel's own, by figure.
     pub agreement: Vec<(String, f64)>,
+    /// Reports to the fleet's server; absent where none are sent.
+    #[serde(default)]
+    pub reports: Option<Reports>,
     /// Each probe that should measure, and whether it does. One that the configuration turns off is not here.
     pub probes: Vec<(String, bool)>,
+}
+
+/// Reports to the fleet's server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reports {
+    /// When the oldest ended that the server has not got yet, in nanoseconds since 1970; absent if it has all.
+    pub oldest_ns: Option<u64>,
 }
 
 impl Own {
@@ -57,6 +67,7 @@ impl Own {
             map_bytes: later.map_bytes,
             collections_failed: later.collections_failed.saturating_sub(earlier.collections_failed),
             agreement: later.agreement.clone(),
+            reports: later.shipping.as_ref().map(|shipping| Reports { oldest_ns: shipping.oldest_ns }),
             probes: later.probes.iter().map(|probe| (probe.name.clone(), probe.on)).collect(),
         }
     }

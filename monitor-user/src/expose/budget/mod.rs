@@ -159,7 +159,9 @@ pub(super) fn node_series(status: &Status) -> usize {
     const PROGRAM_SERIES: usize = 3;
     const DELIVERY_SERIES: usize = 7;
     let own = status.probes.len() + status.programs.len() * PROGRAM_SERIES;
-    NODE_SERIES + own + status.delivery.len() * DELIVERY_SERIES
+    const SHIPPING_SERIES: usize = 7;
+    let shipping = status.shipping.as_ref().map_or(0, |of| SHIPPING_SERIES + of.refused.len() + of.lost.len());
+    NODE_SERIES + own + status.delivery.len() * DELIVERY_SERIES + shipping
 }
 
 fn named<T: members::Totals>(group: &Group<String, T>) -> Vec<(&str, Cow<'_, T>)> {

@@ -62,6 +62,15 @@ pub(super) const SIGNALS: &[&[Signal]] = &[&[
         Take::Agreement(|ratio| (ratio - 1.0).abs()),
         "How far our count is from the kernel's own, either way.",
     ),
+    Signal::new(
+        "agent_reports_waiting_seconds",
+        Unit::Seconds,
+        Take::Node(|m| {
+            let oldest_ns = own(m)?.reports?.oldest_ns;
+            Some(oldest_ns.map_or(0.0, |oldest_ns| m.now_realtime_ns.saturating_sub(oldest_ns) as f64 / 1e9))
+        }),
+        "How long ago the oldest interval ended whose report the fleet's server has not got yet; 0 if it has all.",
+    ),
     Signal::new("agent_probe_off", Unit::Flag, Take::ProbeOff, "Whether a probe does not measure that should."),
     Signal::new(
         "discards_share",
