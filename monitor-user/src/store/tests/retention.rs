@@ -6,7 +6,7 @@ const HOUR: u64 = 3_600_000_000_000;
 
 #[test]
 fn each_resolution_is_kept_for_its_time() {
-    let hours = |hours| Duration::from_secs(3_600 * hours);
+    let hours = |hours: u64| Duration::from_secs(3_600 * hours);
     let place = Place::new(Limits { full: hours(1), minutes: hours(3), hours: hours(6), ..eager() });
     place.submit("one", 1..=360);
     place.rolled_up();
@@ -28,7 +28,7 @@ fn each_resolution_is_kept_for_its_time() {
 
 #[test]
 fn a_node_of_which_nothing_is_left_is_forgotten() {
-    let hours = |hours| Duration::from_secs(3_600 * hours);
+    let hours = |hours: u64| Duration::from_secs(3_600 * hours);
     let place = Place::new(Limits { full: hours(1), minutes: hours(2), hours: hours(3), ..eager() });
     place.submit("one", 1..=10);
     place.rolled_up();
