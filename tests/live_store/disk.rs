@@ -129,8 +129,7 @@ fn a_database_that_another_process_has_locked_takes_again_when_it_is_free() {
     let store = Store::open(&directory, limits()).unwrap();
     submit(&store, &fleet, 0).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_store_lives"));
-    let mut other =
-        command.arg(&directory).arg("lock").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut other = command.arg(&directory).arg("lock").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(other.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "locked 0\n");

@@ -143,5 +143,10 @@ fn what_was_acknowledged_is_there_once_after_fifty_kills() {
     assert!(lost.is_empty(), "acknowledged, and not there: {lost:?}");
     let invented: Vec<_> = stored.difference(&said.mean).collect();
     assert!(invented.is_empty(), "there, and never sent: {invented:?}");
-    println!("{KILLS} kills: {} sent, {} acknowledged, {} there, each once", said.mean.len(), said.safe.len(), stored.len());
+    println!(
+        "{KILLS} kills: {} sent, {} acknowledged, {} there, each once",
+        said.mean.len(),
+        said.safe.len(),
+        stored.len()
+    );
 }

@@ -138,7 +138,12 @@ fn shape(seed: u64) -> wire::Report {
                     full_ns: Some(random(31)),
                 })
                 .to_vec(),
-            memory: Some(wire::Memory { total: 64 << 30, free: 3 << 30, available: 40 << 30, ..wire::Memory::default() }),
+            memory: Some(wire::Memory {
+                total: 64 << 30,
+                free: 3 << 30,
+                available: 40 << 30,
+                ..wire::Memory::default()
+            }),
             load: vec![1.5, 1.25, 1.0],
             ..wire::Host::default()
         }),

@@ -164,11 +164,21 @@ pub fn run(_rounds: usize, report: &mut Report) -> Result<()> {
         report.figure(format!("{nodes} nodes, written a report"), figures.disk_bytes / 1024.0, Unit::KiB, None);
         costs.push(figures.cpu_us);
     }
-    report.figure("CPU time a report, 10,000 nodes over 100", costs[2] / costs[0], Unit::Ratio, Some(Floor::AtMost(1.3)));
+    report.figure(
+        "CPU time a report, 10,000 nodes over 100",
+        costs[2] / costs[0],
+        Unit::Ratio,
+        Some(Floor::AtMost(1.3)),
+    );
 
     let mut bench = Bench::new(10_000, RATE, day)?;
     let steady = bench.feed((RATE * STEADY.as_secs_f64()) as u64, Some(RATE))?;
-    report.figure("10,000 nodes every 10 s, 99 of 100 are on disk within", steady.time(0.99), Unit::Ms, Some(Floor::AtMost(250.0)));
+    report.figure(
+        "10,000 nodes every 10 s, 99 of 100 are on disk within",
+        steady.time(0.99),
+        Unit::Ms,
+        Some(Floor::AtMost(250.0)),
+    );
     report.figure("the longest", steady.time(1.0), Unit::Ms, None);
     drop(bench);
 
@@ -183,6 +193,11 @@ pub fn run(_rounds: usize, report: &mut Report) -> Result<()> {
         }
     }
     let [without, with] = longest.map(median);
-    report.figure("the longest at 2,000 a second while as much is removed, over without", with / without, Unit::Ratio, None);
+    report.figure(
+        "the longest at 2,000 a second while as much is removed, over without",
+        with / without,
+        Unit::Ratio,
+        None,
+    );
     Ok(())
 }
