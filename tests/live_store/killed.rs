@@ -28,7 +28,7 @@ use tests::{
 
 const KILLS: usize = 50;
 /// Nodes in `store_lives`.
-const NODES: u64 = 5;
+const NODES: u64 = 2;
 /// For how long a life goes on after it has begun with what is new, at most.
 const LONGEST_MS: u64 = 150;
 const HOUR_NS: u64 = 3_600_000_000_000;

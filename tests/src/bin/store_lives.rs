@@ -22,11 +22,11 @@ use rusqlite::Connection;
 use tests::reports::{BEGIN_NS, Fleet};
 
 /// Nodes.
-const NODES: u64 = 5;
+const NODES: u64 = 2;
 /// Reports in one batch.
-const BATCH: u64 = 10;
+const BATCH: u64 = 40;
 /// After how many others a late one comes: an hour of its node.
-const LATE: u64 = 1_800;
+const LATE: u64 = 800;
 /// How many are stored again.
 const AGAIN: u64 = LATE + 200;
 
