@@ -13,6 +13,7 @@
 //! - [`alertmanager`]: a real Alertmanager, asked through amtool
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
+//! - [`reports`]: reports of nodes that do not exist, for the store
 //! - [`bpf_objects`]: what a process has in the kernel
 //! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
@@ -45,6 +46,7 @@ pub mod probes;
 pub mod proc;
 pub mod receiver;
 pub mod reference;
+pub mod reports;
 pub mod scratch;
 pub mod skip;
 pub mod story;

@@ -33,7 +33,7 @@ proptest! {
 
     #[test]
     fn what_is_stored_is_what_was_sent(steps in steps()) {
-        let mut place = Place::new(eager());
+        let mut place = Place::new(Limits { full: Duration::from_secs(1 << 20), ..eager() });
         let mut sent: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         for step in steps {
             match step {
