@@ -11,6 +11,8 @@
 //! - [`probes`]: kpulse's own programs, loaded for one test
 //! - [`agent`], [`http`], [`exposition`]: kpulse as a process of its own, and what it answers
 //! - [`alertmanager`]: a real Alertmanager, asked through amtool
+//! - [`prometheus`]: a real Prometheus and a real VictoriaMetrics
+//! - [`scraped`]: the `/metrics` of a node that does not exist
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
 //! - [`bpf_objects`]: what a process has in the kernel
@@ -43,8 +45,10 @@ pub mod load;
 pub mod loop_device;
 pub mod probes;
 pub mod proc;
+pub mod prometheus;
 pub mod receiver;
 pub mod reference;
+pub mod scraped;
 pub mod scratch;
 pub mod skip;
 pub mod story;
