@@ -56,6 +56,8 @@ pub struct View<'a> {
     pub cpus: Vec<CpuView<'a>>,
     /// Devices and operations.
     pub requests: Vec<RequestsView<'a>>,
+    /// Requests by kind, over all devices.
+    pub kinds: Vec<KindView>,
     /// Requests in flight, by device.
     pub in_flight: Vec<InFlightView<'a>>,
     /// Network interfaces by name.
@@ -94,6 +96,21 @@ pub struct RequestsView<'a> {
     pub errors: Vec<(&'static str, u64)>,
     /// Queue time, device time and total; absent is what is in [`OTHER`].
     pub times: [Option<Cow<'a, Histogram>>; 3],
+}
+
+/// Requests whose times are known, of one device class, operation and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindView {
+    /// The name of the class.
+    pub class: &'static str,
+    /// The name of the operation.
+    pub operation: &'static str,
+    /// The name of the size class.
+    pub size: &'static str,
+    /// How many.
+    pub requests: u64,
+    /// Their times from start to completion in nanoseconds.
+    pub time_ns: u64,
 }
 
 /// What is in flight under one device label.

@@ -11,12 +11,15 @@
 //! - [`probes`]: kpulse's own programs, loaded for one test
 //! - [`agent`], [`http`], [`exposition`]: kpulse as a process of its own, and what it answers
 //! - [`alertmanager`]: a real Alertmanager, asked through amtool
+//! - [`prometheus`]: a real Prometheus and a real VictoriaMetrics
+//! - [`scraped`]: the `/metrics` of a node that does not exist
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
 //! - [`reports`]: reports of nodes that do not exist, for the store
 //! - [`bpf_objects`]: what a process has in the kernel
 //! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
+//! - [`network`]: machines that share a kernel and no network
 //! - [`loop_device`]: disks made of files, filesystems on them, and what makes them hang
 //! - [`fio`]: loads on a disk, with the times that fio measured
 //! - [`diskstats`]: the kernel's own counters of a disk
@@ -42,11 +45,14 @@ pub mod guard;
 pub mod http;
 pub mod load;
 pub mod loop_device;
+pub mod network;
 pub mod probes;
 pub mod proc;
+pub mod prometheus;
 pub mod receiver;
 pub mod reference;
 pub mod reports;
+pub mod scraped;
 pub mod scratch;
 pub mod skip;
 pub mod story;

@@ -146,6 +146,17 @@ pub const REQUIREMENTS: &[Requirement] = &[
         },
     },
     Requirement {
+        name: "victoria-metrics",
+        why: "runs the rules that are shipped for Prometheus, and vmalert reads them",
+        purposes: &[Purpose::Test],
+        source: Source::Debian {
+            packages: &["victoria-metrics"],
+            binaries: &["victoria-metrics", "vmalert"],
+            service: Some("victoria-metrics"),
+            elsewhere: None,
+        },
+    },
+    Requirement {
         name: "alertmanager",
         why: "gets the agent's alerts, and amtool shows what it got",
         purposes: &[Purpose::Test],
