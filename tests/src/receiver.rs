@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{http::Answer, wait::PATIENCE};
+use crate::{http::Answer, wait::patience};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl Receiver {
 }
 
 fn converse(stream: &TcpStream, mut answer: impl FnMut(Heard) -> Option<u16>) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
         let Some(status) = answer(request) else { return Ok(()) };

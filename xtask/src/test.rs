@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::{
     build,
-    kernel::{self, matrix, results::KernelResults},
+    kernel::{self, machine::Shape, matrix, results::KernelResults},
     requirements::Purpose,
     setup, shell,
     tally::Tally,
@@ -27,6 +27,9 @@ pub struct Args {
     /// The same with every kernel of the matrix and this machine's own; writes docs/KERNELS.md
     #[arg(long, conflicts_with_all = ["quick", "filters", "kernel"])]
     all_kernels: bool,
+    /// With either of these: only the machines of these names
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    machine: Vec<String>,
     /// Run only tests whose name contains one of these; no format, no lints
     filters: Vec<String>,
 }
@@ -46,7 +49,7 @@ pub enum Skips {
 /// Where anything failed, the summary on standard output says what.
 pub fn test(args: &Args, skips: Skips) -> Result<()> {
     if args.all_kernels || !args.kernel.is_empty() {
-        let steps = [if args.all_kernels { whole_matrix(skips)? } else { kernels_named(&args.kernel, skips)? }];
+        let steps = [if args.all_kernels { whole_matrix(args, skips)? } else { kernels_named(args, skips)? }];
         let sum = summary(&steps);
         return verdict(&steps, &sum, args, skips);
     }
@@ -131,19 +134,32 @@ fn ends_of_the_matrix(skips: Skips) -> Result<Step> {
     kernels(skips, || kernel::run(&matrix::ENDS, &shapes, false))
 }
 
-fn kernels_named(series: &[String], skips: Skips) -> Result<Step> {
-    let series: Vec<_> = series.iter().map(String::as_str).collect();
-    let shapes: Vec<_> = matrix::SHAPES.iter().collect();
+fn kernels_named(args: &Args, skips: Skips) -> Result<Step> {
+    let series: Vec<_> = args.kernel.iter().map(String::as_str).collect();
+    let shapes = shapes(args)?;
     kernels(skips, || kernel::run(&series, &shapes, false))
 }
 
-fn whole_matrix(skips: Skips) -> Result<Step> {
-    let shapes: Vec<_> = matrix::SHAPES.iter().collect();
+fn whole_matrix(args: &Args, skips: Skips) -> Result<Step> {
+    let shapes = shapes(args)?;
     kernels(skips, || {
         let all = kernel::run(matrix::KERNELS, &shapes, shell::is_root())?;
-        kernel::write_page(&all)?;
+        if args.machine.is_empty() {
+            kernel::write_page(&all)?;
+        }
         Ok(all)
     })
+}
+
+/// The machines that were asked for.
+fn shapes(args: &Args) -> Result<Vec<&'static Shape>> {
+    let known = |name: &String| matrix::SHAPES.iter().any(|shape| shape.name == name);
+    if let Some(name) = args.machine.iter().find(|name| !known(name)) {
+        let names: Vec<_> = matrix::SHAPES.iter().map(|shape| shape.name).collect();
+        bail!("there is no machine {name}: expected one of {}", names.join(", "));
+    }
+    let wanted = |shape: &&Shape| args.machine.is_empty() || args.machine.iter().any(|name| name == shape.name);
+    Ok(matrix::SHAPES.iter().filter(wanted).collect())
 }
 
 /// A step of what the machines said. A kernel that cannot be had was left out, but where nothing may be.

@@ -212,6 +212,7 @@ fn status() -> Status {
             saved: 2,
             failed: 1,
         }),
+        shipping: None,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which kernels are promised, and on which machines they are tried.
 
-use std::time::Duration;
-
 use super::machine::Shape;
 
 /// The promise, oldest first. A number alone is the newest of all that begin with it.
@@ -24,7 +22,8 @@ pub const SHAPES: &[Shape] = &[
         memory: 1024,
         exact: false,
         append: "",
-        patience: Duration::from_secs(600),
+        weight: 5,
+        live: true,
         always: true,
     },
     Shape {
@@ -34,7 +33,8 @@ pub const SHAPES: &[Shape] = &[
         memory: 2048,
         exact: false,
         append: "",
-        patience: Duration::from_secs(400),
+        weight: 4,
+        live: false,
         always: false,
     },
     Shape {
@@ -44,7 +44,8 @@ pub const SHAPES: &[Shape] = &[
         memory: 1024,
         exact: true,
         append: "",
-        patience: Duration::from_secs(300),
+        weight: 3,
+        live: false,
         always: true,
     },
     Shape {
@@ -54,7 +55,8 @@ pub const SHAPES: &[Shape] = &[
         memory: 1024,
         exact: false,
         append: "kpulse.iostats=off sysctl.kernel.unprivileged_bpf_disabled=1",
-        patience: Duration::from_secs(200),
+        weight: 2,
+        live: false,
         always: true,
     },
     Shape {
@@ -64,7 +66,8 @@ pub const SHAPES: &[Shape] = &[
         memory: 1024,
         exact: false,
         append: "lockdown=confidentiality",
-        patience: Duration::from_secs(199),
+        weight: 1,
+        live: false,
         always: true,
     },
 ];

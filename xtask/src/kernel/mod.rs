@@ -18,7 +18,7 @@
 mod archive;
 mod image;
 mod initramfs;
-mod machine;
+pub mod machine;
 pub mod matrix;
 mod page;
 mod programs;
@@ -45,7 +45,7 @@ use crate::{requirements::Purpose, setup, shell};
 /// Where the programs cannot be built; whatever is wrong with one kernel is in its results.
 pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec<KernelResults>> {
     setup::ensure_for(&[Purpose::Kernels])?;
-    let programs = programs::build()?;
+    let programs = programs::build(shapes.iter().any(|shape| shape.live))?;
     let folder = shell::target()?.join("kernels");
     let base = initramfs::base(&programs, &folder)?;
     let mut all: Vec<_> = series.iter().map(|series| KernelResults::of(series)).collect();
@@ -64,7 +64,7 @@ pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec
             Err(error) => all[index].missing = Some(format!("{error:#}")),
         }
     }
-    jobs.make_contiguous().sort_by_key(|job| std::cmp::Reverse(job.shape.patience));
+    jobs.make_contiguous().sort_by_key(|job| std::cmp::Reverse(job.shape.weight));
     shell::headline(&format!("{} virtual machines", jobs.len()));
     let (jobs, results) = (Mutex::new(jobs), Mutex::new(&mut all));
     let workers = thread::available_parallelism().map_or(1, usize::from);

@@ -52,32 +52,39 @@ pub const NOT_INSIDE: &[(&str, &str)] = &[
 pub const TOOLS: &[&str] =
     &["fio", "losetup", "mount", "umount", "mkfs.ext4", "fsfreeze", "blockdev", "blkdiscard", "dmsetup"];
 
-/// Builds everything and gives each program's name in the machine and its file.
+/// Builds everything and gives each program's name in the machine and its file; the live tests only if they are wanted.
 ///
 /// # Errors
 /// Where cargo fails.
-pub fn build() -> Result<Vec<(String, PathBuf)>> {
+pub fn build(with_live: bool) -> Result<Vec<(String, PathBuf)>> {
     shell::headline("static programs for the virtual machines");
     let mut kpulse = build::command(PROFILE);
     // One call builds what both packages share once.
     kpulse.args(["--package", "tests", "--bin", "guest", "--target", TARGET]);
     shell::run(&mut kpulse)?;
+    let folder = shell::target()?.join(TARGET).join(PROFILE);
+    let mut programs = vec![("kpulse".to_owned(), folder.join("kpulse")), ("guest".into(), folder.join("guest"))];
+    if with_live {
+        programs.extend(live_tests()?);
+    }
+    for (name, file) in &programs {
+        ensure!(file.is_file(), "cargo built no {name} at {}", file.display());
+    }
+    Ok(programs)
+}
+
+fn live_tests() -> Result<Vec<(String, PathBuf)>> {
     let mut tests = shell::cargo(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
     tests.args(["--profile", PROFILE, "--target", TARGET, "--package", "tests"]);
     for live in LIVE {
         tests.args(["--test", live.program]);
     }
     let messages = shell::output(&mut tests)?;
-    let folder = shell::target()?.join(TARGET).join(PROFILE);
-    let mut programs = vec![("kpulse".to_owned(), folder.join("kpulse")), ("guest".into(), folder.join("guest"))];
-    for live in LIVE {
+    let found = |live: &Live| {
         let file = messages.lines().find_map(|message| executable(message, live.program));
-        programs.push((live.program.into(), file.with_context(|| format!("cargo built no {}", live.program))?));
-    }
-    for (name, file) in &programs {
-        ensure!(file.is_file(), "cargo built no {name} at {}", file.display());
-    }
-    Ok(programs)
+        Ok((live.program.into(), file.with_context(|| format!("cargo built no {}", live.program))?))
+    };
+    LIVE.iter().map(found).collect()
 }
 
 /// The file of a test program, if a message of cargo's is about it.

@@ -4,29 +4,24 @@ use std::fs;
 
 use kpulse::{host, sample::Requests};
 use monitor_common::block::{Discard, Error};
-use tests::{
-    agent::Agent,
-    block::{Watch, equal_once},
-    diskstats::Counts,
-};
+use tests::{block::equal_once, diskstats::Counts};
 
 use crate::{
     Outcome,
     disk::{self, Disk, NullDisk, NullPlan},
     load, modules,
     report::note,
+    shared,
     stack::{Mapped, Mirror},
 };
 
 /// Runs a load and holds what the programs saw of a disk against its diskstats.
 fn compare(disk: &Disk, load: impl Fn()) {
-    let mut watch = Watch::start();
     equal_once(&disk.name, || {
-        let kernels = disk.settled();
-        let seen = Counts::of(watch.disk(disk.id()).requests.values());
+        let seen = || shared::watch(|watch| Counts::of(watch.disk(disk.id()).requests.values()));
+        let (kernels, before) = (disk.settled(), seen());
         load();
-        let kernels = &disk.settled() - &kernels;
-        let seen = &Counts::of(watch.disk(disk.id()).requests.values()) - &seen;
+        let (kernels, seen) = (&disk.settled() - &kernels, &seen() - &before);
         note(&format!("{}: kernel {kernels:?}", disk.name));
         assert!(kernels.0.values().map(|count| count.requests).sum::<u64>() > 0, "the load made no request");
         if kernels == seen { Ok(()) } else { Err(format!("kpulse {seen:?}, kernel {kernels:?}")) }
@@ -72,18 +67,17 @@ pub fn medium_error() -> Outcome {
     let disk = disk::scsi(0)?;
     disk::scsi_set("opts", "2").unwrap();
     let file = load::open(&disk.path());
-    let mut watch = Watch::start();
     equal_once("medium errors", || {
-        let medium = |watch: &mut Watch| {
-            let read = watch.disk(disk.id()).requests.remove("read").unwrap_or_default();
+        let medium = || {
+            let read = reads_of(&disk);
             (read.errors[Error::Medium as usize], read.errors.iter().sum::<u64>())
         };
-        let before = medium(&mut watch);
+        let before = medium();
         for _ in 0..READS {
             assert!(load::read(&file, BAD, 512).is_err(), "a bad sector was read");
         }
         disk.settled();
-        let after = medium(&mut watch);
+        let after = medium();
         let (medium, all) = (after.0 - before.0, after.1 - before.1);
         note(&format!("{READS} reads of a bad sector: {medium} medium errors, {all} errors"));
         assert!(all <= READS, "more errors than reads: {all}");
@@ -95,11 +89,10 @@ pub fn medium_error() -> Outcome {
 
 /// The disk above never has a request; the agent shows it from diskstats and says so.
 fn above_and_below(above: &Disk, below: &[&Disk], load: impl Fn()) {
-    let mut watch = Watch::start();
     equal_once(&format!("{} below {}", below[0].name, above.name), || {
         let settled = || below.iter().map(|disk| disk.settled()).collect::<Vec<_>>();
-        let mut seen = || {
-            let of = |disk: &&Disk| Counts::of(watch.disk(disk.id()).requests.values());
+        let seen = || {
+            let of = |disk: &&Disk| shared::watch(|watch| Counts::of(watch.disk(disk.id()).requests.values()));
             below.iter().map(of).collect::<Vec<_>>()
         };
         let (kernel_before, seen_before) = (settled(), seen());
@@ -115,17 +108,19 @@ fn above_and_below(above: &Disk, below: &[&Disk], load: impl Fn()) {
         }
         Ok(())
     });
-    assert!(watch.disk(above.id()).requests.is_empty(), "{} has requests", above.name);
+    let requests = shared::watch(|watch| watch.disk(above.id()).requests);
+    assert!(requests.is_empty(), "{} has requests", above.name);
     let known = host::Reader::new(host::Roots::default()).read().disks.remove(&above.id()).expect("the disk is known");
     assert!(!known.request_based, "{known:?}");
-    let agent = Agent::start(["--interval", "200ms"]);
     let device = format!("device=\"{}\"", above.name);
-    agent.scrape_until("the disk above, from diskstats", |scrape| {
-        let info = scrape.of("kpulse_disk_info", &[&device, "source=\"diskstats\""]);
-        let requests = scrape.sum("kpulse_diskstats_requests_total", &[&device])?;
-        (!info.is_empty() && requests > 0.0).then_some(())
+    shared::agent(|agent| {
+        agent.scrape_until("the disk above, from diskstats", |scrape| {
+            let info = scrape.of("kpulse_disk_info", &[&device, "source=\"diskstats\""]);
+            let requests = scrape.sum("kpulse_diskstats_requests_total", &[&device])?;
+            (!info.is_empty() && requests > 0.0).then_some(())
+        });
+        assert_eq!(agent.scrape().sum("kpulse_block_requests_total", &[&device]), None);
     });
-    assert_eq!(agent.scrape().sum("kpulse_block_requests_total", &[&device]), None);
 }
 
 /// dm-linear over NVMe.
@@ -147,33 +142,35 @@ pub fn raid() -> Outcome {
 
 /// Without the kernel's books a request has no start: it is counted, its device time is known and nothing else.
 pub fn without_iostats() -> Outcome {
+    const READS: u64 = 300;
     let made = NullDisk::make(&FAST)?;
     let disk = &made.disk;
-    disk::turn_iostats_off();
+    disk::turn_iostats("0");
     // Writeback throttling has start times made for itself.
     let _ = fs::write(disk.sys("queue/wbt_lat_usec"), "0");
-    const READS: u64 = 300;
     equal_once("without iostats", || {
-        let mut watch = Watch::start();
+        let discarded = || shared::watch(|watch| watch.read().discards[Discard::NoStartTime as usize]);
+        let (before, discards) = (reads_of(disk), discarded());
         load::reads(&disk.path(), READS);
-        let seen = watch.disk(disk.id());
-        let Some(read) = seen.requests.get("read") else { return Err("no read was seen".into()) };
-        let (count, bytes) = sums(read);
-        note(&format!("{count} reads, {} device times, discards {:?}", read.device_time.count(), seen.discards));
+        let (after, discards) = (reads_of(disk), discarded() - discards);
+        let times =
+            |requests: &Requests| (requests.queue.count(), requests.total.count(), requests.device_time.count());
+        let ((count, bytes), devices) = (sums(&after), times(&after).2 - times(&before).2);
+        let (count, bytes) = (count - sums(&before).0, bytes - sums(&before).1);
+        note(&format!("{count} reads, {devices} device times, {discards} without a start"));
         assert!(count <= READS, "{count} of {READS}");
-        assert_eq!((read.queue.count(), read.total.count()), (0, 0), "times from nowhere");
-        assert_eq!(read.device_time.count(), count, "the device time is known");
-        assert!(seen.discarded(Discard::NoStartTime) >= count);
+        assert_eq!((times(&after).0, times(&after).1), (0, 0), "times from nowhere");
+        assert_eq!(devices, count, "the device time is known");
+        assert!(discards >= count);
         if (count, bytes) == (READS, READS * 4096) { Ok(()) } else { Err(format!("{count} reads of {READS}")) }
     });
-    let report = crate::survey::check();
-    let statistics = crate::survey::requirement(&report, "accounting", "disk statistics");
-    assert_eq!(statistics["mark"], "degraded", "{statistics}");
-    assert!(statistics["found"].as_str().is_some_and(|found| found.contains(&disk.name)), "{statistics}");
-    for entry in fs::read_dir("/sys/block").unwrap().flatten() {
-        let _ = fs::write(entry.path().join("queue/iostats"), "1");
-    }
+    disk::turn_iostats("1");
     Ok(())
+}
+
+/// What the programs saw of a disk's reads so far.
+fn reads_of(disk: &Disk) -> Requests {
+    shared::watch(|watch| watch.disk(disk.id()).requests.remove("read").unwrap_or_default())
 }
 
 fn sums(requests: &Requests) -> (u64, u64) {

@@ -4,14 +4,15 @@ use std::{collections::BTreeSet, fs};
 
 use tests::{agent::Agent, cpu, guard::Restored, wait};
 
-use crate::{Outcome, report::note};
+use crate::{Outcome, report::note, shared};
 
 /// Every CPU that is online has figures of its own, and the machine has as many as it was given.
 pub fn all() -> Outcome {
     let online = cpu::online();
-    let agent = Agent::start(["--interval", "500ms"]);
-    agent.collected();
-    let scrape = agent.scrape();
+    let scrape = shared::agent(|agent| {
+        agent.collected();
+        agent.scrape()
+    });
     let shown = scrape.of("kpulse_cpu_online", &[]);
     note(&format!("{} CPUs are online, {} are shown", online.len(), shown.len()));
     for number in online {
@@ -26,9 +27,13 @@ pub fn all() -> Outcome {
 
 /// The last CPU is taken offline under a running agent: it is shown so, the others go on, its counters stay, and it comes back.
 pub fn hotplug() -> Outcome {
+    shared::agent(goes_and_comes_back);
+    Ok(())
+}
+
+fn goes_and_comes_back(agent: &Agent) {
     let last = *cpu::online().last().expect("a CPU");
     let file = format!("/sys/devices/system/cpu/cpu{last}/online");
-    let agent = Agent::start(["--interval", "200ms"]);
     let label = format!("cpu=\"{last}\"");
     let switches = |scrape: &tests::exposition::Scrape| scrape.sum("kpulse_context_switches_total", &[&label]);
     let before = agent.scrape_until("the CPU's figures", switches);
@@ -49,5 +54,4 @@ pub fn hotplug() -> Outcome {
     agent.scrape_until("the CPU switches again", |scrape| switches(scrape).filter(|now| *now > gone));
     let states: BTreeSet<_> = agent.scrape().of("kpulse_probe_state", &[]).iter().map(|(_, on)| *on as u8).collect();
     assert_eq!(states, BTreeSet::from([1]), "a probe went off: {:?}", agent.log());
-    Ok(())
 }

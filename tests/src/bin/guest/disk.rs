@@ -154,7 +154,7 @@ pub fn scsi_set(file: &str, value: &str) -> std::io::Result<()> {
 /// If there is none.
 pub fn nvme(serial: &str) -> Result<Disk, Absent> {
     modules::load("nvme", "")?;
-    let found = wait::within(wait::PATIENCE, || {
+    let found = wait::within(wait::patience(), || {
         let controllers = fs::read_dir("/sys/class/nvme").into_iter().flatten().flatten();
         let mut controllers = controllers.map(|entry| entry.path());
         let found = controllers
@@ -165,11 +165,11 @@ pub fn nvme(serial: &str) -> Result<Disk, Absent> {
     found.ok_or_else(|| Absent(format!("no NVMe disk with the serial number {serial}")))
 }
 
-/// Turns the kernel's own statistics off for every disk that there is. No kernel has a word for this on its command line: there
+/// Turns the kernel's own statistics off ("0") or on ("1") for every disk that there is. No kernel has a word for this on its command line: there
 /// it is `kpulse.iostats=off`, which the first process reads, as udev's rules would do it on an ordinary system.
-pub fn turn_iostats_off() {
+pub fn turn_iostats(value: &str) {
     for entry in fs::read_dir("/sys/block").into_iter().flatten().flatten() {
         // Disks that have no requests have no such switch.
-        let _ = fs::write(entry.path().join("queue/iostats"), "0");
+        let _ = fs::write(entry.path().join("queue/iostats"), value);
     }
 }

@@ -8,10 +8,11 @@ use tests::{
     exposition::label,
 };
 
-use crate::{Outcome, report::note, survey};
+use crate::{Outcome, report::note, shared, survey};
 
 /// Hides the kernel's type information behind an empty folder: to the agent this is a kernel built without.
 pub fn without_btf() -> Outcome {
+    shared::end();
     hide("/sys/kernel/btf").unwrap();
     let verdict = serves_proc_alone("/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF");
     // SAFETY: the string ends with a zero.

@@ -15,6 +15,7 @@ use crate::{
     disk::{NullDisk, NullPlan},
     modules,
     report::{self, note},
+    shared,
 };
 
 const LIST: &str = "/live";
@@ -27,6 +28,7 @@ pub fn all() -> Outcome {
     for module in ["loop", "ext4", "mq-deadline", "kyber-iosched", "bfq"] {
         modules::load(module, "")?;
     }
+    shared::end();
     let made = NullDisk::make(&NullPlan { mib: 400, ..counts::FAST })?;
     let device = made.disk.path().display().to_string();
     tool("mkfs.ext4", &["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", &device]);

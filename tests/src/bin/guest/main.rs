@@ -5,6 +5,7 @@
 //!
 //! - [`init`]: the first process: mounts, starts the checks as a child of its own, ends the machine
 //! - [`modules`], [`disk`], [`stack`], [`load`]: disks of known ways, and requests to them
+//! - [`shared`]: programs and an agent for several checks
 //! - [`survey`]: each probe and each field, as `kpulse check` says
 //! - [`agent`], [`fallback`]: the agent with all it is for, and with nothing but /proc
 //! - [`counts`], [`times`], [`cpus`]: figures against the kernel's own and against what was set
@@ -22,6 +23,7 @@ mod live;
 mod load;
 mod modules;
 mod report;
+mod shared;
 mod stack;
 mod survey;
 mod times;
@@ -65,7 +67,7 @@ const CHECKS: &[Check] = &[
     Check { name: "scsi_debug: a bad sector is a medium error", machines: &["four"], run: counts::medium_error },
     Check { name: "scsi_debug: a request in flight grows old", machines: &["four"], run: times::in_flight },
     Check { name: "NVMe: requests equal diskstats", machines: &["four"], run: counts::nvme },
-    Check { name: "NVMe: 5 ms in the device are device time", machines: &["four"], run: times::nvme },
+    Check { name: "NVMe: a delay in the device is device time", machines: &["four"], run: times::nvme },
     Check { name: "dm over NVMe: diskstats above, requests below", machines: &["four"], run: counts::device_mapper },
     Check { name: "md over null_blk: diskstats above, requests below", machines: &["four"], run: counts::raid },
     Check { name: "null_blk: 5 ms in the device are device time", machines: &["exact"], run: times::null_blk },
@@ -79,10 +81,11 @@ const CHECKS: &[Check] = &[
     },
     Check { name: "a CPU goes and comes back", machines: &["four", "many"], run: cpus::hotplug },
     Check { name: "each of the CPUs has figures", machines: &["four", "exact", "many"], run: cpus::all },
+    Check { name: "unprivileged_bpf_disabled: 0, 2 and 1", machines: &["four"], run: agent::unprivileged_bpf },
     Check { name: "live tests", machines: &["four"], run: live::all },
     Check { name: "without type information: /proc, and why", machines: &["four"], run: fallback::without_btf },
     Check { name: "locked down: /proc, and why", machines: &["locked"], run: fallback::locked_down },
-    Check { name: "unprivileged_bpf_disabled: 0, 2 and 1", machines: &["four"], run: agent::unprivileged_bpf },
+    Check { name: "iostats off: the check says what is lost", machines: &["bare"], run: survey::iostats_off },
     Check {
         name: "unprivileged_bpf_disabled by the command line",
         machines: &["bare"],
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    shared::end();
     ExitCode::from(failed)
 }
 

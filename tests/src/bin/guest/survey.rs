@@ -4,7 +4,7 @@ use kpulse::probes::PROBES;
 use serde_json::Value;
 use tests::agent;
 
-use crate::{Outcome, report};
+use crate::{Outcome, disk, report};
 
 /// What `kpulse check --json` prints.
 pub fn check() -> Value {
@@ -61,6 +61,17 @@ pub fn every_probe_is_on() -> Outcome {
     assert!(off.is_empty(), "probes are off: {}", off.join("; "));
     let agreement = requirement(&report, "selfcheck", "agreement");
     assert_eq!(agreement["mark"], "ok", "{agreement}");
+    Ok(())
+}
+
+/// With the kernel's books off for every disk from the start, the check names the disks and what that costs.
+pub fn iostats_off() -> Outcome {
+    let disk = disk::nvme("fast")?;
+    disk::turn_iostats("0");
+    let report = check();
+    let statistics = requirement(&report, "accounting", "disk statistics");
+    assert_eq!(statistics["mark"], "degraded", "{statistics}");
+    assert!(statistics["found"].as_str().is_some_and(|found| found.contains(&disk.name)), "{statistics}");
     Ok(())
 }
 

@@ -2,17 +2,15 @@
 
 use std::{fs, thread, time::Duration};
 
-use tests::{
-    block::{Watch, equal_once},
-    diskstats::Counts,
-    wait,
-};
+use kpulse::sample::{Class, Requests};
+use tests::{block::equal_once, clock, diskstats::Counts, wait};
 
 use crate::{
     Outcome,
     disk::{self, Disk, NullDisk, NullPlan},
     load, modules,
     report::note,
+    shared,
     stack::Mapped,
 };
 
@@ -29,15 +27,19 @@ struct Means {
 
 /// The means of a disk's reads while a load runs.
 fn means(disk: &Disk, load: impl FnOnce()) -> Means {
-    let mut watch = Watch::start();
+    let read = || shared::watch(|watch| watch.disk(disk.id()).requests.remove("read").unwrap_or_default());
+    let before = read();
     load();
     disk.settled();
-    let read = watch.disk(disk.id()).requests.remove("read").expect("reads were seen");
-    let sum = |of: fn(&kpulse::sample::Class) -> u64| read.classes.iter().map(of).sum::<u64>();
+    let after = read();
+    let sum = |of: fn(&Class) -> u64| {
+        let sum = |requests: &Requests| requests.classes.iter().map(of).sum::<u64>();
+        sum(&after) - sum(&before)
+    };
     let count = sum(|class| class.timed);
     let mean = |ns: u64| ns as f64 / count as f64;
     let means = Means { count, queue: mean(sum(|class| class.queue_ns)), device: mean(sum(|class| class.device_ns)) };
-    note(&format!("{}: {means:?}, p50 of the device {:?} s", disk.name, read.device_time.quantile(0.5)));
+    note(&format!("{}: {means:?}", disk.name));
     means
 }
 
@@ -83,19 +85,22 @@ pub fn queue() -> Outcome {
     Ok(())
 }
 
-/// QEMU delays on the host's clock and by the host's timers, which come late on a busy host and never early: the best of
-/// some rounds counts.
+/// QEMU delays on the host's clock and by the host's timers, which come late on a busy host and never early. So the truth is what
+/// the reader itself waited, on the same clock as kpulse's.
 pub fn nvme() -> Outcome {
+    const READS: u64 = 40;
     let disk = disk::nvme("slow")?;
-    let mut best = f64::INFINITY;
-    for _ in 0..8 {
-        best = best.min(means(&disk, || load::reads(&disk.path(), 20)).device);
-        if best < 1.05 * DELAY_NS as f64 {
-            break;
-        }
-    }
-    // On the way there and back lies an emulated processor.
-    assert!((0.95..=1.15).contains(&(best / DELAY_NS as f64)), "device time: {best:.0} ns instead of {DELAY_NS}");
+    let mut waited_ns = 0;
+    let means = means(&disk, || {
+        let begun = clock::monotonic();
+        load::reads(&disk.path(), READS);
+        waited_ns = clock::monotonic() - begun;
+    });
+    let waited = waited_ns as f64 / READS as f64;
+    note(&format!("the reader waited {waited:.0} ns for each read"));
+    assert!(means.device >= 0.95 * DELAY_NS as f64, "{means:?}: shorter than the delay");
+    assert!((0.85..=1.0).contains(&(means.device / waited)), "{means:?}: the reader waited {waited:.0} ns");
+    assert!(means.queue < 0.05 * means.device, "{means:?}: nothing waited in the queue");
     Ok(())
 }
 
@@ -125,12 +130,13 @@ pub fn delayed() -> Outcome {
 /// A request of 0.9 s, watched while it is in flight.
 pub fn in_flight() -> Outcome {
     let disk = disk::scsi(900_000_000)?;
-    let mut watch = Watch::start();
+    let in_flight = || shared::watch(|watch| watch.disk(disk.id()).in_flight);
+    assert_eq!(in_flight(), None);
     thread::scope(|scope| {
         scope.spawn(|| load::reads(&disk.path(), 1));
-        let mut age = |least: Duration| {
+        let age = |least: Duration| {
             wait::until("a request in flight that is old enough", || {
-                let found = watch.disk(disk.id()).in_flight?;
+                let found = in_flight()?;
                 (Duration::from_nanos(found.oldest_ns) >= least).then_some(found)
             })
         };
@@ -139,6 +145,6 @@ pub fn in_flight() -> Outcome {
         assert_eq!((young.requests, old.requests), (1, 1));
     });
     disk.settled();
-    assert!(watch.disk(disk.id()).in_flight.is_none(), "it is over");
+    assert_eq!(in_flight(), None, "it is over");
     disk::scsi(0).map(drop)
 }
