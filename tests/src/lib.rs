@@ -27,6 +27,7 @@
 //! - [`block`]: the block probe, read beside the disks that exist
 //! - [`group`]: control groups of one's own
 //! - [`books`]: figures of the kernel, noted all the time
+//! - [`fleet`]: the server of a fleet, and clients of its protocol
 //! - [`verdict`]: an agent that judges every second, and what its alerts say
 
 pub mod agent;
@@ -40,6 +41,7 @@ pub mod diskstats;
 pub mod exits;
 pub mod exposition;
 pub mod fio;
+pub mod fleet;
 pub mod group;
 pub mod guard;
 pub mod http;

@@ -160,6 +160,18 @@ impl Fleet {
         heard.map(|node| (&node.name[..], &node.window)).collect()
     }
 
+    /// What each node that is heard did in the latest interval, by stratum.
+    pub fn latest(&self) -> Vec<(&str, Vec<(Stratum, Load)>)> {
+        let slot = (self.step as usize + WINDOW - 1) % WINDOW;
+        let heard = self.nodes.iter().filter(|node| node.heard == Heard::Everything);
+        let of = |node: &'_ Node| {
+            let strata: Vec<Stratum> = node.window.keys().map(|part| part.stratum).collect();
+            let loads = strata.into_iter().zip(node.intervals[slot]);
+            loads.filter(|(_, load)| load.requests > 0).collect()
+        };
+        heard.map(|node| (&node.name[..], of(node))).collect()
+    }
+
     /// P, F and S of the latest window.
     pub fn verdict(&self, mode: Mode) -> Option<Verdict> {
         let baseline = |_: &str, stratum: Stratum| self.baselines.mean(mode, Signal::Block, "", stratum);

@@ -11,6 +11,7 @@
 //! | [`scenarios`] | something happens |
 //! | `tests/healthy.rs` | nothing is wrong: no alert in 10,000 windows |
 //! | `tests/checks.rs` | what each mode must say of the scenarios |
+//! | `tests/server.rs` | a server says the same |
 //! | `tests/page.rs` | the table in `docs/INDEX.md` |
 
 #[path = "../../../monitor-user/src/index/mod.rs"]
