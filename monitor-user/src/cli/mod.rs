@@ -14,6 +14,7 @@ pub mod record;
 pub mod replay;
 pub mod rules;
 pub mod sample;
+pub mod simulate;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -76,6 +77,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("config", args)) => config::run(args),
         Some(("rules", args)) => rules::run(args),
         Some(("baseline", args)) => baseline::run(args),
+        Some(("simulate", args)) => simulate::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -101,6 +103,7 @@ pub fn command() -> Command {
             config::command(),
             rules::command(),
             baseline::command(),
+            simulate::command(),
         ])
 }
 

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn half_an_identity_is_a_contradiction_and_a_token_in_the_clear_is_warned_of() {
-        let settings = |url| Settings { url: Url::parse(url).ok(), token_file: Some("t".into()), ..Settings::default() };
+        let settings =
+            |url| Settings { url: Url::parse(url).ok(), token_file: Some("t".into()), ..Settings::default() };
         assert_eq!(settings("http://far:1").warnings().len(), 1);
         assert_eq!(settings("https://far:1").warnings(), [""; 0]);
         assert_eq!(settings("http://127.0.0.1:1").warnings(), [""; 0]);
