@@ -32,6 +32,7 @@
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`notify`] | everybody is told of alerts |
 //! | [`ship`] | reports to the fleet's server: kept on disk until it has them |
+//! | [`simulate`] | a fleet that is not there, to try a server |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
@@ -73,6 +74,7 @@ pub mod sample;
 pub mod selfcheck;
 pub mod server;
 pub mod ship;
+pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod table;

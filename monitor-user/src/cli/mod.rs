@@ -17,6 +17,7 @@ pub mod sample;
 pub mod server;
 pub mod server_backup;
 pub mod token;
+pub mod simulate;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -84,6 +85,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("baseline", args)) => baseline::run(args),
         Some(("server", args)) => server::run(args),
         Some(("token", args)) => token::run(args),
+        Some(("simulate", args)) => simulate::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -111,6 +113,7 @@ pub fn command() -> Command {
             baseline::command(),
             server::command(),
             token::command(),
+            simulate::command(),
         ])
 }
 

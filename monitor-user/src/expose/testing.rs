@@ -204,6 +204,18 @@ fn status() -> Status {
         delivery: ["webhook", "alertmanager"].map(delivery).into(),
         journal: Some(Journal { trouble: None, bytes: 4096 }),
         alerts_suppressed: 1,
+        shipping: Some(crate::status::Shipping {
+            server: "https://server:9467".into(),
+            waiting: 1,
+            waiting_bytes: 2,
+            oldest_ns: Some(1),
+            acknowledged: 3,
+            acknowledged_ns: Some(4),
+            failed: 5,
+            refused: [("future".into(), 6)].into(),
+            lost: [("no_room".into(), 7)].into(),
+            ..Default::default()
+        }),
         recorder: Some(RecorderStatus {
             samples: 600,
             bytes: 600_000,

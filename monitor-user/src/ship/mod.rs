@@ -39,7 +39,11 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::settings::{Pace, Settings};
+pub use self::{
+    answer::{Verdict, verdict},
+    settings::{Pace, Settings},
+    spool::Waiting,
+};
 use self::{connection::Connection, keeper::Keeper, sender::Tally, spool::Spool};
 use crate::{
     report::wire::{Report, Sender},
