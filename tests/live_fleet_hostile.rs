@@ -69,6 +69,8 @@ impl World {
             }
             troubles
         });
+        // Its connection stands before anything happens to the server.
+        wait::until("the node's first report", || (sent.load(Relaxed) > 0).then_some(()));
         Self { scratch, authority, server, tls, token, over, sent, node: Some(node) }
     }
 

@@ -92,8 +92,8 @@ fn an_outlier_and_a_node_that_is_down_are_told_over_tls_with_tokens() {
     let annotations: BTreeMap<String, String> =
         serde_json::from_value(alert["annotations"].clone()).expect("annotations");
     // Its own r, at the moment at which it fired.
-    let index = &annotations["performance_index"];
-    assert!(index.starts_with("P ") && index.contains(", N 1, trailing"), "{annotations:?}");
+    let line = &annotations["performance_index"];
+    assert!(line.starts_with("P ") && line.contains(", N 1, trailing"), "{annotations:?}");
     assert!(annotations["because"].contains("nvme0n1"), "{annotations:?}");
     slowness[3].store(USUAL, Relaxed);
     wait::until("its end", || found("NodeOutlier").is_none().then_some(()));
