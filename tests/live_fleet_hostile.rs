@@ -1,7 +1,7 @@
 //! The server against those who mean no good, each by itself, while a node reports all the time and is not to notice.
 
 use std::{
-    io::Write as _,
+    io::{self, Read as _, Write as _},
     net::TcpStream,
     sync::{
         Arc,
@@ -69,6 +69,8 @@ impl World {
             }
             troubles
         });
+        // Its connection stands before anything happens to the server.
+        wait::until("the node's first report", || (sent.load(Relaxed) > 0).then_some(()));
         Self { scratch, authority, server, tls, token, over, sent, node: Some(node) }
     }
 
@@ -168,10 +170,10 @@ fn whoever_may_not_is_told_so_and_nobody_else_notices() {
 
     // Reports that cannot be are refused one by one, and those beside them are taken.
     let good_token = token(&state, "--node", "<script>alert(1)</script>");
-    let strata = |count: u32| {
+    let strata = |count| {
         let mut report = report(1, 1);
         let operation = &mut report.block.as_mut().expect("disks").devices[0].operations[0];
-        operation.sizes = vec![operation.sizes[0]; count as usize];
+        operation.sizes = vec![wire::Size::default(); count];
         report
     };
     let mut odd = batch("<script>alert(1)</script>", vec![strata(100_000), report(2, 1), report(3, 1), report(4, 1)]);
@@ -208,7 +210,7 @@ fn no_body_and_no_number_of_connections_takes_the_server_from_its_nodes() {
 
     // A bomb.
     let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
-    (0..256).for_each(|_| bomb.write_all(&[0; 1 << 20]).expect("memory"));
+    (0..64).for_each(|_| bomb.write_all(&[0; 1 << 20]).expect("memory"));
     let bomb = bomb.finish().expect("memory");
     for _ in 0..20 {
         let answer = world.body(&[("Content-Encoding", "gzip")], &bomb);
@@ -223,7 +225,7 @@ fn no_body_and_no_number_of_connections_takes_the_server_from_its_nodes() {
     dense.extend([0x1a]);
     prost::encoding::encode_varint(many.len() as u64, &mut dense);
     dense.extend(many);
-    assert_eq!(world.body(&[], &dense).report().stored, []);
+    assert!(world.body(&[], &dense).report().stored.is_empty());
     world.is_well("empty messages");
 
     // Those who take their time: in the head, in the body, and in saying nothing at all.
@@ -243,30 +245,21 @@ fn no_body_and_no_number_of_connections_takes_the_server_from_its_nodes() {
     let idle: Vec<TcpStream> = (0..1000).map(|_| TcpStream::connect(address).expect("a connection")).collect();
     world.is_well("a thousand connections that say nothing");
     assert_eq!(world.post(Some(&world.token), &batch("good", vec![])).status, 200, "a new connection beside them");
-    let closed = |stream: &TcpStream| {
-        stream.set_read_timeout(Some(wait::PATIENCE)).expect("a socket");
-        matches!((&mut &*stream).read_to_end_of(), Ok(()))
-    };
-    assert!(idle.iter().all(closed), "some are held for ever");
+    assert!(idle.iter().all(is_closed), "some are held for ever");
     assert_eq!(slow.join().expect("the slow one").expect("an answer"), 408);
     world.is_well("those who take their time");
     world.end();
 }
 
-trait ReadToEnd {
-    fn read_to_end_of(&mut self) -> std::io::Result<()>;
-}
-
-impl ReadToEnd for &TcpStream {
-    fn read_to_end_of(&mut self) -> std::io::Result<()> {
-        let mut sink = [0; 256];
-        loop {
-            match std::io::Read::read(self, &mut sink) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
-                Err(error) => return Err(error),
-            }
+/// Whether the server closes this connection, in time.
+fn is_closed(mut stream: &TcpStream) -> bool {
+    stream.set_read_timeout(Some(wait::PATIENCE)).expect("a socket");
+    let mut sink = [0; 256];
+    loop {
+        match stream.read(&mut sink) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() == io::ErrorKind::ConnectionReset,
         }
     }
 }
