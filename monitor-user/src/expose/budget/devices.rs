@@ -44,7 +44,7 @@ pub const OTHER_SERIES: usize = GAUGES + OTHER_OPERATIONS.len() * (TIMES * HISTO
 /// What a device with three operations and four sizes of each has.
 pub const FULL_SERIES: usize = GAUGES + 3 * (Detail::Full.series() + 4 * CLASS_SERIES);
 /// Kept for errors: which disk fails must be told when there is no room for anything else.
-const ERRORS: usize = 16;
+pub const ERRORS: usize = 16;
 
 /// Whether requests are to be expected of a disk. Loop devices are there in numbers, most of them empty.
 pub fn expected(disk: &Disk) -> bool {

@@ -20,12 +20,14 @@ use crate::{
     status::Snapshot,
 };
 
-use super::{pair::went_back, pool::Pool};
+use super::{devices::ERRORS, pair::went_back, pool::Pool};
 
 /// Requests and their time.
-pub const KIND_SERIES: usize = 2;
-/// Kinds that a device class usually has: reads and writes of five sizes, flushes, and discards of most sizes.
-pub const USUAL_KINDS: usize = 15;
+const KIND_SERIES: usize = 2;
+/// Of what has no room.
+pub const OTHER_SERIES: usize = KIND_SERIES;
+/// Room that only kinds have, for eight of them. Others take of the room of devices, and take it first.
+pub const RESERVED: usize = 8 * KIND_SERIES;
 
 /// All kinds.
 #[derive(Debug, Default)]
@@ -45,8 +47,8 @@ struct Kind {
 }
 
 impl Kinds {
-    /// Takes up what the tracepoints saw.
-    pub fn observe(&mut self, snapshot: &Arc<Snapshot>, pool: &mut Pool) {
+    /// Takes up what the tracepoints saw. Room comes from the pool of kinds, then from that of devices.
+    pub fn observe(&mut self, snapshot: &Arc<Snapshot>, mut pools: [&mut Pool; 2]) {
         let Some(block) = &snapshot.sample.block else { return };
         let earlier = self.latest.replace(Arc::clone(snapshot));
         let before = earlier.as_ref().and_then(|earlier| earlier.sample.block.as_ref());
@@ -61,11 +63,11 @@ impl Kinds {
             // A counter that went back is another device's: all of it is new.
             let before = before.get(&(r.device, r.operation)).filter(|before| !went_back(r, before));
             let class = self.classes.get(&r.device).copied().unwrap_or_default();
-            self.add(r, before.copied(), class, pool);
+            self.add(r, before.copied(), class, &mut pools);
         }
     }
 
-    fn add(&mut self, now: &Requests, before: Option<&Requests>, class: Class, pool: &mut Pool) {
+    fn add(&mut self, now: &Requests, before: Option<&Requests>, class: Class, pools: &mut [&mut Pool; 2]) {
         for (size, done) in now.classes.iter().enumerate() {
             let before = before.map(|before| before.classes[size]).unwrap_or_default();
             let requests = done.timed.saturating_sub(before.timed);
@@ -73,8 +75,10 @@ impl Kinds {
                 continue;
             }
             let stratum = Stratum { class, operation: now.operation, size: size as u8 };
-            let kind =
-                self.kinds.entry(stratum).or_insert_with(|| Kind { own: pool.take(KIND_SERIES), ..Kind::default() });
+            let kind = self.kinds.entry(stratum).or_insert_with(|| {
+                let own = pools[0].take(KIND_SERIES) || pools[1].take_above(ERRORS, KIND_SERIES);
+                Kind { own, ..Kind::default() }
+            });
             kind.requests += requests;
             kind.time_ns += time_ns(done).saturating_sub(time_ns(&before));
         }

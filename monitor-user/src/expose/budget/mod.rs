@@ -44,7 +44,7 @@ pub const MIN_SERIES: usize = 1000;
 
 /// The most series that belong to the node as a whole, without those of its probes, programs and targets of alerts: no CPU, device, interface
 /// or mount in their labels.
-const NODE_SERIES: usize = 128 + crate::index::metrics::SERIES;
+const NODE_SERIES: usize = 116 + crate::index::metrics::SERIES;
 
 const CPU_SERIES: usize = 8;
 const NETWORK_SERIES: usize = 8;
@@ -99,8 +99,8 @@ impl Ledger {
         if let Some(sched) = &sample.sched {
             self.cpus.observe(sched.cpus.iter().map(|(&id, cpu)| (id, cpu)), &mut shares.cpus);
         }
+        self.kinds.observe(snapshot, [&mut shares.kinds, &mut shares.devices]);
         self.devices.observe(snapshot, &mut shares.devices);
-        self.kinds.observe(snapshot, &mut shares.kinds);
         if !host.networks.is_empty() {
             let mut networks: Vec<_> = host.networks.iter().collect();
             networks.sort_by_key(|(_, n)| std::cmp::Reverse(n.receive_bytes.saturating_add(n.transmit_bytes)));

@@ -179,6 +179,42 @@ fn a_disk_that_leaves_takes_its_series_with_it_and_returns_with_new_ones() {
 }
 
 #[test]
+fn a_kind_of_request_keeps_what_a_disk_did_that_has_left() {
+    let exposition = Exposition::new(2000).unwrap();
+    let mut snapshot = node(2, 3);
+    let mut see = |change: &dyn Fn(&mut crate::sample::Block)| {
+        change(Arc::make_mut(&mut snapshot.sample).block.as_mut().unwrap());
+        exposition.observe(&Arc::new(snapshot.clone()));
+        let found = scrape(&exposition).0;
+        let labels = ["ssd", "read", "4KiB"].map(str::to_owned).to_vec();
+        found[&("kpulse_block_kind_requests_total".to_owned(), labels)]
+    };
+    assert_eq!(see(&|_| {}), 33.0, "10 + 11 + 12");
+    assert_eq!(see(&|block| block.requests.retain(|r| r.device != disk_id(1))), 33.0);
+    assert_eq!(see(&|block| complete_one(block, disk_id(1))), 34.0);
+}
+
+#[test]
+fn kinds_without_room_are_added_up() {
+    let mut ledger = Ledger::new(MIN_SERIES);
+    let mut snapshot = node(64, 200);
+    ledger.observe(&Arc::new(snapshot.clone()));
+    for operation in [Operation::Flush, Operation::Discard] {
+        let mut late = requests(disk_id(0), operation);
+        [0, 4096, 16384, 65536, 1 << 18, 1 << 20].iter().for_each(|&bytes| complete(&mut late, bytes, 7));
+        Arc::make_mut(&mut snapshot.sample).block.as_mut().unwrap().requests.push(late);
+    }
+    ledger.observe(&Arc::new(snapshot.clone()));
+    let kinds = ledger.view(&snapshot, 0).kinds;
+    // Six at first, two for which there is room, what is left of the room of devices, and other.
+    assert!((9..15).contains(&kinds.len()), "{kinds:?}");
+    assert_eq!(kinds.last().map(|kind| (kind.class, kind.operation, kind.size)), Some((OTHER, OTHER, OTHER)));
+    let late: u64 =
+        kinds.iter().filter(|kind| !["read", "write"].contains(&kind.operation)).map(|kind| kind.requests).sum();
+    assert_eq!(late, 12 * 7);
+}
+
+#[test]
 fn an_error_of_a_disk_with_counters_only_has_its_own_series() {
     let exposition = Exposition::new(2000).unwrap();
     let mut snapshot = node(64, 200);
