@@ -42,9 +42,12 @@ pub const NOT_INSIDE: &[(&str, &str)] = &[
     ("live_verdict", "judges times, which mean nothing on an emulated processor"),
 ];
 
-/// Tools of this machine that the live tests and the guest call.
-pub const TOOLS: &[&str] =
-    &["fio", "losetup", "mount", "umount", "mkfs.ext4", "fsfreeze", "blockdev", "blkdiscard", "dmsetup"];
+/// Tools of this machine that the guest calls.
+pub const TOOLS: &[&str] = &["dmsetup"];
+
+/// And those that the live tests call as well.
+pub const LIVE_TOOLS: &[&str] =
+    &["dmsetup", "fio", "losetup", "mount", "umount", "mkfs.ext4", "fsfreeze", "blockdev", "blkdiscard"];
 
 /// Builds everything and gives each program's name in the machine and its file; the live tests only if they are wanted.
 ///

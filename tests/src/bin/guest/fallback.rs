@@ -15,6 +15,8 @@ pub fn without_btf() -> Outcome {
     shared::end();
     hide("/sys/kernel/btf").unwrap();
     let verdict = serves_proc_alone("/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF");
+    let output = run(command(["sample", "--interval", "200ms"]));
+    assert!(output.status.success() && !output.stdout.is_empty(), "kpulse sample shows nothing");
     // SAFETY: the string ends with a zero.
     unsafe { libc::umount(c"/sys/kernel/btf".as_ptr()) };
     verdict
@@ -67,7 +69,5 @@ fn serves_proc_alone(found: &str, remedy: &str) -> Outcome {
     }
     agent.get("/api/v1/window");
     agent.get("/");
-    let output = run(command(["sample", "--interval", "200ms"]));
-    assert!(output.status.success() && !output.stdout.is_empty(), "kpulse sample shows nothing");
     Ok(())
 }

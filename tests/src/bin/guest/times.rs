@@ -78,6 +78,8 @@ pub fn queue() -> Outcome {
     fs::write(made.disk.sys("queue/scheduler"), "mq-deadline").unwrap();
     // A request is made only when the scheduler has room for it; by default it has room for two here.
     fs::write(made.disk.sys("queue/nr_requests"), "64").unwrap();
+    // Neighbours that wait would become one request.
+    fs::write(made.disk.sys("queue/nomerges"), "2").unwrap();
     let means = means(&made.disk, || load::crowd(&made.disk.path(), CROWD as usize, EACH));
     assert_near("device time", means.device, DELAY_NS);
     // One after another: each waits for the three others, but for the first three.
