@@ -57,7 +57,8 @@ pub enum Source {
     },
 }
 
-const ALL: &[Purpose] = &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels];
+const ALL: &[Purpose] =
+    &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels];
 const LIVE: &[Purpose] = &[Purpose::Test, Purpose::Bench];
 const KERNELS: &[Purpose] = &[Purpose::Test, Purpose::Kernels];
 const TEST: &[Purpose] = &[Purpose::QuickTest, Purpose::Test];
@@ -102,7 +103,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "fio",
         why: "disk load of known shape, and a second opinion on latency",
-        purposes: &[Purpose::Test, Purpose::Bench, Purpose::Kernels],
+        purposes: LIVE,
         source: Source::Debian { packages: &["fio"], binaries: &["fio"], service: None, elsewhere: None },
     },
     Requirement {

@@ -131,9 +131,8 @@ fn lists() -> Result<(&'static Path, &'static str)> {
         let part = folder.join(part);
         fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
     }
-    let lines = SUITES.map(|(archive, suite)| {
-        format!("deb [arch=amd64 signed-by={KEYS}] {} {suite} main\n", mirror(archive))
-    });
+    let lines =
+        SUITES.map(|(archive, suite)| format!("deb [arch=amd64 signed-by={KEYS}] {} {suite} main\n", mirror(archive)));
     fs::write(folder.join("sources.list"), lines.concat())?;
     // One suite that is gone must not keep the others' kernels away: what is missing is told when it is looked for.
     let output = apt(&folder, "apt-get").args(["-q", "update"]).output().context("cannot start apt-get")?;
@@ -195,9 +194,9 @@ fn numbers(release: &str) -> Vec<u64> {
 
 fn download(lists: &Path, release: &str) -> Result<Packages> {
     let folder = lists.join("packages");
-    // From 7.2 on the kernel and its modules are packages of their own.
+    // From 7.2 on the kernel, its modules and the lists of what is built in are packages of their own.
     let names = shell::output(apt(lists, "apt-cache").args(["pkgnames", "linux-"]))?;
-    let parts = ["image", "binary", "modules"].map(|part| format!("linux-{part}-{release}"));
+    let parts = ["image", "binary", "base", "modules"].map(|part| format!("linux-{part}-{release}"));
     let parts: Vec<_> = parts.iter().filter(|part| names.lines().any(|name| name == part.as_str())).collect();
     let before = packages_in(&folder)?;
     println!("fetching {}", parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", "));
@@ -238,7 +237,10 @@ mod tests {
                      linux-image-6.1.0-58-cloud-amd64-dbg";
         let found = releases(names, "6.1");
         assert_eq!(found, ["6.1.0-56-cloud-amd64", "6.1.0-9-cloud-amd64", "6.1.0-0.deb11.52-cloud-amd64"]);
-        assert_eq!(releases(names, "6"), ["6.12.9+deb13-cloud-amd64"].into_iter().chain(found.iter().map(|s| s.as_str())).collect::<Vec<_>>());
+        assert_eq!(
+            releases(names, "6"),
+            ["6.12.9+deb13-cloud-amd64"].into_iter().chain(found.iter().map(|s| s.as_str())).collect::<Vec<_>>()
+        );
         assert!(releases(names, "5.10").is_empty());
     }
 
@@ -247,7 +249,8 @@ mod tests {
         let old = "# deb http://old/debian x main\ndeb [arch=amd64] http://near.example/debian/ bookworm main\n";
         assert_eq!(mirror_in(old, "debian").as_deref(), Some("http://near.example/debian"));
         assert_eq!(mirror_in(old, "debian-security"), None);
-        let new = "Types: deb\n# http://snapshot.example/debian\nURIs: https://m.example/debian-security\nSuites: a b\n";
+        let new =
+            "Types: deb\n# http://snapshot.example/debian\nURIs: https://m.example/debian-security\nSuites: a b\n";
         assert_eq!(mirror_in(new, "debian-security").as_deref(), Some("https://m.example/debian-security"));
     }
 }

@@ -55,7 +55,8 @@ impl Kernel {
         modprobe.arg("--dirname").arg(&self.root).args(["--set-version", &self.release, "--show-depends", name]);
         // Not the machine's own preferences.
         modprobe.args(["--config", "/dev/null"]);
-        let text = shell::output(&mut modprobe).with_context(|| format!("Linux {} has no module {name}", self.release))?;
+        let text =
+            shell::output(&mut modprobe).with_context(|| format!("Linux {} has no module {name}", self.release))?;
         let files = text.lines().filter_map(|line| line.strip_prefix("insmod "));
         Ok(files.filter_map(|line| line.split_whitespace().next()).map(PathBuf::from).collect())
     }

@@ -23,8 +23,17 @@ use crate::shell;
 
 /// Modules that the guest loads when it wants them.
 const MODULES: &[&str] = &[
-    "null_blk", "scsi_debug", "sd_mod", "nvme", "dm-mod", "dm-delay", "md-mod", "raid1", "loop", "mq-deadline", "ext4",
-    "bfq", "kyber-iosched",
+    "null_blk",
+    "scsi_debug",
+    "sd_mod",
+    "nvme",
+    "dm-mod",
+    "dm-delay",
+    "md-mod",
+    "raid1",
+    "loop",
+    "mq-deadline",
+    "ext4",
 ];
 
 /// Makes the archive with programs and tools, the same for all kernels. It is small without the live tests and what they need, and
@@ -111,7 +120,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn tool_with_libraries(tool: &str, root: &Path) -> Result<()> {
-    let file = shell::find(tool).with_context(|| format!("this machine has no {tool}: `cargo xtask setup` installs it"))?;
+    let file =
+        shell::find(tool).with_context(|| format!("this machine has no {tool}: `cargo xtask setup` installs it"))?;
     copy(&file, &root.join("bin").join(tool))?;
     for library in libraries(&shell::output(shell::command("ldd").arg(&file))?) {
         // Where the program's loader looks, whatever the links on this machine are.

@@ -153,9 +153,10 @@ fn command(shape: &Shape, image: &Path, initramfs: &Path) -> Command {
     qemu.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
     // Two NVMe disks without a medium: one as fast as it gets, one with a delay of 5 ms on the host's clock.
     for (name, delay_ns) in [("fast", 0), ("slow", 5_000_000)] {
-        qemu.args(["-blockdev", &format!(
-            "driver=null-co,node-name={name},size=67108864,read-zeroes=on,latency-ns={delay_ns}"
-        )]);
+        qemu.args([
+            "-blockdev",
+            &format!("driver=null-co,node-name={name},size=67108864,read-zeroes=on,latency-ns={delay_ns}"),
+        ]);
         qemu.args(["-device", &format!("nvme,serial={name},drive={name}")]);
     }
     qemu

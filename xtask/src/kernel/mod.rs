@@ -27,6 +27,7 @@ pub mod results;
 use std::{
     collections::VecDeque,
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Mutex, PoisonError},
@@ -43,7 +44,12 @@ use crate::{requirements::Purpose, setup, shell};
 ///
 /// # Errors
 /// Where the programs cannot be built; whatever is wrong with one kernel is in its results.
-pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec<KernelResults>> {
+pub fn run(
+    series: &[&str],
+    shapes: &[&Shape],
+    workers: Option<NonZeroUsize>,
+    this_machine: bool,
+) -> Result<Vec<KernelResults>> {
     setup::ensure_for(&[Purpose::Kernels])?;
     let live = shapes.iter().any(|shape| shape.live);
     let programs = programs::build(live)?;
@@ -53,21 +59,29 @@ pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec
     let mut all: Vec<_> = series.iter().map(|series| KernelResults::of(series)).collect();
     let mut jobs = VecDeque::new();
     for (index, series) in series.iter().enumerate() {
-        match ready(series, &folder) {
+        let kernel = match Kernel::get(series) {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                all[index].missing = Some(format!("{error:#}"));
+                continue;
+            }
+        };
+        println!("Linux {series}: {}", kernel.release);
+        match kernel.image().and_then(|image| Ok((image, initramfs::modules(&kernel, &folder)?))) {
             Ok((image, modules)) => {
                 jobs.extend(shapes.iter().map(|shape| {
                     let base = if shape.live { base.clone() } else { small.clone() };
                     Job { index, shape, image: image.clone(), base, modules: modules.clone() }
                 }));
             }
-            Err(error) => all[index].missing = Some(format!("{error:#}")),
+            Err(error) => all[index].faults.push(format!("{error:#}")),
         }
     }
     // The longest first, or one of two processors has nothing to do at the end.
     jobs.make_contiguous().sort_by_key(|job| std::cmp::Reverse(job.shape.weight));
     shell::headline(&format!("{} virtual machines", jobs.len()));
     let (jobs, results) = (Mutex::new(jobs), Mutex::new(&mut all));
-    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let workers = workers.or(thread::available_parallelism().ok()).map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -97,13 +111,6 @@ pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec
 pub fn write_page(all: &[KernelResults]) -> Result<()> {
     let path = shell::workspace().join("docs/KERNELS.md");
     fs::write(&path, page::page(all, matrix::SHAPES)).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// A kernel's image and its modules.
-fn ready(series: &str, folder: &Path) -> Result<(PathBuf, PathBuf)> {
-    let kernel = Kernel::get(series)?;
-    println!("Linux {series}: {}", kernel.release);
-    Ok((kernel.image()?, initramfs::modules(&kernel, folder)?))
 }
 
 /// One machine to boot.

@@ -41,7 +41,11 @@ fn kernels(page: &mut String, all: &[KernelResults]) {
     for kernel in all {
         let (passed, failed, absent) = kernel.counts();
         let release = format!("`{}`", kernel.release);
-        row(page, [&kernel.series, &release, &passed.to_string(), &failed.to_string(), &absent.to_string()].map(|s| s.as_str()));
+        row(
+            page,
+            [&kernel.series, &release, &passed.to_string(), &failed.to_string(), &absent.to_string()]
+                .map(|s| s.as_str()),
+        );
     }
     let of = |kernel: &KernelResults| {
         let all = kernel.failures().into_iter().chain(kernel.missing.clone());
@@ -86,7 +90,9 @@ fn fields(page: &mut String, all: &[KernelResults]) {
     }
     keys.sort_by_key(|key| &key.0);
     for key in keys {
-        let found = |kernel: &KernelResults| kernel.fields.iter().find(|(known, _)| known == key).map(|(_, offset)| offset.clone());
+        let found = |kernel: &KernelResults| {
+            kernel.fields.iter().find(|(known, _)| known == key).map(|(_, offset)| offset.clone())
+        };
         let cells: Vec<_> = all.iter().map(|kernel| found(kernel).unwrap_or_default()).collect();
         let field = format!("`{}`", key.1);
         row(page, [key.0.as_str(), &field].into_iter().chain(cells.iter().map(String::as_str)));
@@ -94,7 +100,8 @@ fn fields(page: &mut String, all: &[KernelResults]) {
 }
 
 fn tests(page: &mut String, all: &[KernelResults]) {
-    *page += "\n## Tests\n\nEach on the machines that it is made for; an empty cell is a test that is not made there.\n\n";
+    *page +=
+        "\n## Tests\n\nEach on the machines that it is made for; an empty cell is a test that is not made there.\n\n";
     head(page, &["test", "machine"], all);
     let mut keys: Vec<(&str, &str)> = Vec::new();
     for test in all.iter().flat_map(|kernel| &kernel.tests) {

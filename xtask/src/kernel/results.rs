@@ -114,7 +114,13 @@ mod tests {
 
     #[test]
     fn the_guests_lines_are_taken_apart_and_others_are_passed_over() {
-        let all = ["[ 1.2] boot", "@ kernel\t5.10.0", "@ probe\tsched\ton\t", "@ field\tsched\trq.clock\t8", "@ test\ta b\tok\t"];
+        let all = [
+            "[ 1.2] boot",
+            "@ kernel\t5.10.0",
+            "@ probe\tsched\ton\t",
+            "@ field\tsched\trq.clock\t8",
+            "@ test\ta b\tok\t",
+        ];
         let found = results(&all, Ending::Exit(0));
         assert_eq!(found.release, "5.10.0");
         assert_eq!(found.probes["sched"], "on");

@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use tests::{
-    agent::Agent,
-    cpu,
-    guard::Restored,
-    wait,
-};
+use tests::{agent::Agent, cpu, guard::Restored, wait};
 
 use crate::{Outcome, report::note, shared};
 

@@ -157,9 +157,8 @@ pub fn nvme(serial: &str) -> Result<Disk, Absent> {
     let found = wait::within(wait::patience(), || {
         let controllers = fs::read_dir("/sys/class/nvme").into_iter().flatten().flatten();
         let mut controllers = controllers.map(|entry| entry.path());
-        let found = controllers.find(|path| {
-            fs::read_to_string(path.join("serial")).is_ok_and(|found| found.trim() == serial)
-        })?;
+        let found = controllers
+            .find(|path| fs::read_to_string(path.join("serial")).is_ok_and(|found| found.trim() == serial))?;
         let name = format!("{}n1", found.file_name()?.to_str()?);
         Path::new("/dev").join(&name).exists().then_some(Disk { name })
     });

