@@ -132,6 +132,14 @@ fn cpu_seconds(pid: u32) -> u64 {
     rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() / 100
 }
 
+/// What a machine wrote when it last ran, if the log says that it ended well on this kernel.
+pub fn last_run(log: &Path, release: &str) -> Option<Ran> {
+    let console: Vec<_> = std::fs::read_to_string(log).ok()?.lines().map(str::to_owned).collect();
+    let same = console.iter().any(|line| line.strip_prefix("@ kernel\t") == Some(release));
+    let well = console.last().is_some_and(|line| line.starts_with("QEMU: ") && line.ends_with(&Ending::Exit(0).said()));
+    (same && well).then_some(Ran { console, ending: Ending::Exit(0), cpu_seconds: 0 })
+}
+
 fn command(shape: &Shape, image: &Path, initramfs: &Path) -> Command {
     let mut qemu = shell::command("qemu-system-x86_64");
     match has_kvm() && !shape.exact {
@@ -225,6 +233,20 @@ mod tests {
         assert_eq!(ended(&["x"], 129), Ending::Died);
         assert_eq!(ended(&["Kernel panic"], 0), Ending::Died);
         assert_eq!(ended(&["qemu-system-x86_64: no such device"], 1), Ending::NotStarted);
+    }
+
+    #[test]
+    fn only_a_run_that_ended_well_on_the_same_kernel_is_taken_up_again() {
+        let log = std::env::temp_dir().join(format!("kpulse-xtask-{}.log", std::process::id()));
+        let taken = |text: &str| {
+            std::fs::write(&log, text).expect("a file of our own");
+            last_run(&log, "6.1-x").is_some()
+        };
+        assert!(taken("@ kernel\t6.1-x\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"));
+        assert!(!taken("@ kernel\t6.1-y\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"));
+        assert!(!taken("@ kernel\t6.1-x\nINIT-EXIT 1\nQEMU: exit status: 131; the machine ended with status 1\n"));
+        assert!(!taken("@ kernel\t6.1-x\nINIT-EXIT 0\n"));
+        std::fs::remove_file(&log).expect("our own file");
     }
 
     #[test]

@@ -40,16 +40,20 @@ use anyhow::{Context as _, Result};
 use self::{image::Kernel, machine::Shape, results::KernelResults};
 use crate::{requirements::Purpose, setup, shell};
 
+/// How machines are run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// So many at a time; one for each processor of this machine if it is not said.
+    pub jobs: Option<NonZeroUsize>,
+    /// Whether those that ended well when they last ran on the same kernel are left as they are.
+    pub resume: bool,
+}
+
 /// Boots kernels and gives what each of them gave, in the order in which they were asked for.
 ///
 /// # Errors
 /// Where the programs cannot be built; whatever is wrong with one kernel is in its results.
-pub fn run(
-    series: &[&str],
-    shapes: &[&Shape],
-    workers: Option<NonZeroUsize>,
-    this_machine: bool,
-) -> Result<Vec<KernelResults>> {
+pub fn run(series: &[&str], shapes: &[&Shape], how: How, this_machine: bool) -> Result<Vec<KernelResults>> {
     setup::ensure_for(&[Purpose::Kernels])?;
     let live = shapes.iter().any(|shape| shape.live);
     let programs = programs::build(live)?;
@@ -71,7 +75,8 @@ pub fn run(
             Ok((image, modules)) => {
                 jobs.extend(shapes.iter().map(|shape| {
                     let base = if shape.live { base.clone() } else { small.clone() };
-                    Job { index, shape, image: image.clone(), base, modules: modules.clone() }
+                    let release = kernel.release.clone();
+                    Job { index, shape, release, image: image.clone(), base, modules: modules.clone() }
                 }));
             }
             Err(error) => all[index].faults.push(format!("{error:#}")),
@@ -81,14 +86,14 @@ pub fn run(
     jobs.make_contiguous().sort_by_key(|job| std::cmp::Reverse(job.shape.weight));
     shell::headline(&format!("{} virtual machines", jobs.len()));
     let (jobs, results) = (Mutex::new(jobs), Mutex::new(&mut all));
-    let workers = workers.or(thread::available_parallelism().ok()).map_or(1, usize::from);
+    let workers = how.jobs.or(thread::available_parallelism().ok()).map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 loop {
                     let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(job) = job else { return };
-                    let ran = job.run(&folder, series[job.index]);
+                    let ran = job.run(&folder, series[job.index], how);
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                     match ran {
                         Ok(ran) => results[job.index].take(job.shape.name, &ran.console, ran.ending),
@@ -117,6 +122,7 @@ pub fn write_page(all: &[KernelResults]) -> Result<()> {
 struct Job<'a> {
     index: usize,
     shape: &'a Shape,
+    release: String,
     image: PathBuf,
     base: PathBuf,
     modules: PathBuf,
@@ -124,9 +130,13 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Boots it, and once more if that ended in a way that says nothing of the tests.
-    fn run(&self, folder: &Path, series: &str) -> Result<machine::Ran> {
+    fn run(&self, folder: &Path, series: &str, how: How) -> Result<machine::Ran> {
         let name = self.shape.name;
         let log = folder.join(format!("{series}-{name}.log"));
+        if let Some(ran) = how.resume.then(|| machine::last_run(&log, &self.release)).flatten() {
+            println!("Linux {series}, {name}: ended well before ({})", log.display());
+            return Ok(ran);
+        }
         let initramfs = folder.join(format!("{series}-{name}.cpio"));
         initramfs::whole(&self.base, &self.modules, &initramfs)?;
         let try_once = || {
