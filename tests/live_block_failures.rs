@@ -105,8 +105,10 @@ fn every_write_that_finds_no_room_is_an_error_with_a_record() {
         for record in &records {
             let request = record.request.as_ref().unwrap();
             assert_eq!((request.operation, request.bytes, request.error), ("write", 4096, Some(class)));
+            // Older kernels have a worker of their own issue what a loop device gets (seen on 5.10 and 6.1).
             // SAFETY: takes nothing.
-            assert_eq!(record.pid, unsafe { libc::gettid() } as u32, "{record:?}");
+            let ours = record.pid == unsafe { libc::gettid() } as u32;
+            assert!(ours || record.comm.starts_with("kworker/"), "{record:?}");
             assert!(!record.comm.is_empty());
         }
         Ok(())

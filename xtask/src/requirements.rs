@@ -103,7 +103,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "fio",
         why: "disk load of known shape, and a second opinion on latency",
-        purposes: &[Purpose::Test, Purpose::Bench, Purpose::Kernels],
+        purposes: LIVE,
         source: Source::Debian { packages: &["fio"], binaries: &["fio"], service: None, elsewhere: None },
     },
     Requirement {

@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::{
     build,
-    kernel::{self, machine::Shape, matrix, results::KernelResults},
+    kernel::{self, How, machine::Shape, matrix, results::KernelResults},
     requirements::Purpose,
     setup, shell,
     tally::Tally,
@@ -30,8 +30,20 @@ pub struct Args {
     /// With either of these: only the machines of these names
     #[arg(long, value_name = "NAME", num_args = 1..)]
     machine: Vec<String>,
+    /// With any virtual machines: so many at a time [default: one for each processor]
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<std::num::NonZeroUsize>,
+    /// With any virtual machines: leave out those that ended well when they last ran on the same kernel
+    #[arg(long)]
+    resume: bool,
     /// Run only tests whose name contains one of these; no format, no lints
     filters: Vec<String>,
+}
+
+impl Args {
+    fn how(&self) -> How {
+        How { jobs: self.jobs, resume: self.resume }
+    }
 }
 
 /// What a test that cannot run here means.
@@ -67,7 +79,7 @@ pub fn test(args: &Args, skips: Skips) -> Result<()> {
     if live {
         steps.extend(live_tests(args)?);
         if args.filters.is_empty() {
-            steps.push(ends_of_the_matrix(skips)?);
+            steps.push(ends_of_the_matrix(args, skips)?);
         }
     } else if !args.quick {
         steps.push(left_out(args)?);
@@ -129,21 +141,21 @@ fn live_tests(args: &Args) -> Result<Vec<Step>> {
 }
 
 /// The oldest and the newest kernel, on the machines that take least time.
-fn ends_of_the_matrix(skips: Skips) -> Result<Step> {
+fn ends_of_the_matrix(args: &Args, skips: Skips) -> Result<Step> {
     let shapes: Vec<_> = matrix::SHAPES.iter().filter(|shape| shape.always).collect();
-    kernels(skips, || kernel::run(&matrix::ENDS, &shapes, false))
+    kernels(skips, || kernel::run(&matrix::ENDS, &shapes, args.how(), false))
 }
 
 fn kernels_named(args: &Args, skips: Skips) -> Result<Step> {
     let series: Vec<_> = args.kernel.iter().map(String::as_str).collect();
     let shapes = shapes(args)?;
-    kernels(skips, || kernel::run(&series, &shapes, false))
+    kernels(skips, || kernel::run(&series, &shapes, args.how(), false))
 }
 
 fn whole_matrix(args: &Args, skips: Skips) -> Result<Step> {
     let shapes = shapes(args)?;
     kernels(skips, || {
-        let all = kernel::run(matrix::KERNELS, &shapes, shell::is_root())?;
+        let all = kernel::run(matrix::KERNELS, &shapes, args.how(), shell::is_root())?;
         if args.machine.is_empty() {
             kernel::write_page(&all)?;
         }

@@ -179,12 +179,15 @@ fn mirror_in(text: &str, archive: &str) -> Option<String> {
 /// The releases of a series among the names of packages, newest first.
 fn releases(names: &str, series: &str) -> Vec<String> {
     let of_series = |name: &&str| {
-        let Some(rest) = name.strip_prefix(series) else { return false };
-        name.ends_with(FLAVOUR) && rest.starts_with(['.', '+', '-']) && *name != format!("{series}{FLAVOUR}")
+        // A name with fewer numbers is that of a package which only points to another.
+        let Some(version) = name.strip_suffix(FLAVOUR).filter(|version| numbers(version).len() > 2) else {
+            return false;
+        };
+        version.strip_prefix(series).is_some_and(|rest| rest.starts_with(['.', '+', '-']))
     };
     let all = names.lines().filter_map(|name| name.strip_prefix("linux-image-"));
     let mut releases: Vec<_> = all.filter(of_series).map(str::to_owned).collect();
-    releases.sort_by_key(|release| std::cmp::Reverse(numbers(release)));
+    releases.sort_by_key(|release| std::cmp::Reverse(numbers(release.trim_end_matches(FLAVOUR))));
     releases
 }
 
@@ -194,9 +197,9 @@ fn numbers(release: &str) -> Vec<u64> {
 
 fn download(lists: &Path, release: &str) -> Result<Packages> {
     let folder = lists.join("packages");
-    // From 7.2 on the kernel and its modules are packages of their own.
+    // From 7.2 on the kernel, its modules and the lists of what is built in are packages of their own.
     let names = shell::output(apt(lists, "apt-cache").args(["pkgnames", "linux-"]))?;
-    let parts = ["image", "binary", "modules"].map(|part| format!("linux-{part}-{release}"));
+    let parts = ["image", "binary", "base", "modules"].map(|part| format!("linux-{part}-{release}"));
     let parts: Vec<_> = parts.iter().filter(|part| names.lines().any(|name| name == part.as_str())).collect();
     let before = packages_in(&folder)?;
     println!("fetching {}", parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", "));

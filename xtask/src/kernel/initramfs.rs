@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     image::{self, Kernel},
-    programs::{LIVE, TOOLS},
+    programs::{LIVE, LIVE_TOOLS, TOOLS},
 };
 use crate::shell;
 
@@ -34,24 +34,24 @@ const MODULES: &[&str] = &[
     "loop",
     "mq-deadline",
     "ext4",
-    "bfq",
-    "kyber-iosched",
 ];
 
-/// Makes the archive with programs and tools, the same for all kernels.
+/// Makes the archive with programs and tools, the same for all kernels. It is small without the live tests and what they need, and
+/// then boots faster.
 ///
 /// # Errors
 /// Where something of it is missing.
-pub fn base(programs: &[(String, PathBuf)], folder: &Path) -> Result<PathBuf> {
-    let root = empty(&folder.join("root"))?;
+pub fn base(programs: &[(String, PathBuf)], with_live: bool, folder: &Path) -> Result<PathBuf> {
+    let (name, tools) = if with_live { ("live", LIVE_TOOLS) } else { ("small", TOOLS) };
+    let root = empty(&folder.join(name))?;
     for part in ["bin", "proc", "sys", "dev", "tmp", "run", "etc", "root", "lib64"] {
         fs::create_dir_all(root.join(part))?;
     }
-    for (name, file) in programs {
+    for (name, file) in programs.iter().filter(|(name, _)| with_live || !LIVE.iter().any(|live| live.program == name)) {
         copy(file, &root.join("bin").join(name))?;
     }
     symlink("bin/guest", root.join("init"))?;
-    for tool in TOOLS {
+    for tool in tools {
         tool_with_libraries(tool, &root)?;
     }
     let live = LIVE.iter().map(|live| {
@@ -63,14 +63,14 @@ pub fn base(programs: &[(String, PathBuf)], folder: &Path) -> Result<PathBuf> {
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
     fs::write(root.join("etc/group"), "root:x:0:\n")?;
     fs::write(root.join("etc/hosts"), "127.0.0.1 localhost\n")?;
-    pack(&root, &folder.join("base.cpio"))
+    pack(&root, &folder.join(format!("{name}.cpio")))
 }
 
-/// Makes the whole initramfs for one kernel: `base` and its modules.
+/// Makes the archive with the modules of one kernel.
 ///
 /// # Errors
 /// Where a module is missing, or something cannot be written.
-pub fn with_modules(base: &Path, kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
+pub fn modules(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
     let root = empty(&folder.join(format!("modules-{}", kernel.series)))?;
     let files = root.join("modules/files");
     fs::create_dir_all(&files)?;
@@ -87,14 +87,19 @@ pub fn with_modules(base: &Path, kernel: &Kernel, folder: &Path) -> Result<PathB
         }
         fs::write(root.join("modules").join(module), list)?;
     }
-    let modules = pack(&root, &folder.join(format!("modules-{}.cpio", kernel.series)))?;
-    let whole = folder.join(format!("initramfs-{}.cpio", kernel.series));
-    let mut to = fs::File::create(&whole).with_context(|| format!("cannot write {}", whole.display()))?;
-    for part in [base, &modules] {
+    pack(&root, &folder.join(format!("modules-{}.cpio", kernel.series)))
+}
+
+/// Puts both together.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn whole(base: &Path, modules: &Path, whole: &Path) -> Result<()> {
+    let mut to = fs::File::create(whole).with_context(|| format!("cannot write {}", whole.display()))?;
+    for part in [base, modules] {
         std::io::copy(&mut fs::File::open(part)?, &mut to)?;
     }
-    to.flush()?;
-    Ok(whole)
+    Ok(to.flush()?)
 }
 
 fn empty(folder: &Path) -> Result<PathBuf> {

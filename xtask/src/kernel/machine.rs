@@ -42,7 +42,7 @@ pub struct Shape {
 }
 
 /// How a machine ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ending {
     /// The guest said so: how many of its checks failed.
     Exit(u8),
@@ -51,6 +51,7 @@ pub enum Ending {
     /// It was over before the guest said so.
     Died,
     /// QEMU did not start.
+    #[default]
     NotStarted,
 }
 
@@ -74,16 +75,19 @@ impl Ending {
 
 /// A machine that says nothing for so long hangs. It says something with every step, but its processor is slow and this machine may be
 /// busy.
-const SILENCE: Duration = Duration::from_secs(240);
+const SILENCE: Duration = Duration::from_secs(600);
 /// And one that talks for so long never ends.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What a machine wrote and how it ended.
+#[derive(Default)]
 pub struct Ran {
     /// Its console, line by line.
     pub console: Vec<String>,
     /// Its end.
     pub ending: Ending,
+    /// What it took of this machine's processors, in seconds: on a busy machine the only time that means something.
+    pub cpu_seconds: u64,
 }
 
 /// Boots a machine and waits for its end. Each line of the console goes to `log`.
@@ -95,7 +99,7 @@ pub fn run(shape: &Shape, image: &Path, initramfs: &Path, log: &Path) -> Result<
     let mut command = command(shape, image, initramfs);
     writeln!(log, "$ {}", shell::show(&command))?;
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let Ok(mut child) = child else { return Ok(Ran { console: Vec::new(), ending: Ending::NotStarted }) };
+    let Ok(mut child) = child else { return Ok(Ran::default()) };
     let lines = lines(&mut child);
     let begun = Instant::now();
     let mut console = Vec::new();
@@ -114,10 +118,26 @@ pub fn run(shape: &Shape, image: &Path, initramfs: &Path, log: &Path) -> Result<
         // It may have ended just now.
         let _ = child.kill();
     }
+    let cpu_seconds = cpu_seconds(child.id());
     let status = child.wait().context("cannot wait for QEMU")?;
     let ending = if hung { Ending::Hung } else { ending(&console, status.code()) };
     writeln!(log, "QEMU: {status}; the machine {}", ending.said())?;
-    Ok(Ran { console, ending })
+    Ok(Ran { console, ending, cpu_seconds })
+}
+
+/// What a process that nobody has waited for yet has used: fields 14 and 15 of its stat, in ticks of 10 ms (proc(5)).
+fn cpu_seconds(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (_, rest) = stat.rsplit_once(") ").unwrap_or_default();
+    rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() / 100
+}
+
+/// What a machine wrote when it last ran, if the log says that it ended well on this kernel.
+pub fn last_run(log: &Path, release: &str) -> Option<Ran> {
+    let console: Vec<_> = std::fs::read_to_string(log).ok()?.lines().map(str::to_owned).collect();
+    let same = console.iter().any(|line| line.strip_prefix("@ kernel\t") == Some(release));
+    let well = console.last().is_some_and(|line| line.starts_with("QEMU: ") && line.ends_with(&Ending::Exit(0).said()));
+    (same && well).then_some(Ran { console, ending: Ending::Exit(0), cpu_seconds: 0 })
 }
 
 fn command(shape: &Shape, image: &Path, initramfs: &Path) -> Command {
@@ -213,6 +233,20 @@ mod tests {
         assert_eq!(ended(&["x"], 129), Ending::Died);
         assert_eq!(ended(&["Kernel panic"], 0), Ending::Died);
         assert_eq!(ended(&["qemu-system-x86_64: no such device"], 1), Ending::NotStarted);
+    }
+
+    #[test]
+    fn only_a_run_that_ended_well_on_the_same_kernel_is_taken_up_again() {
+        let log = std::env::temp_dir().join(format!("kpulse-xtask-{}.log", std::process::id()));
+        let taken = |text: &str| {
+            std::fs::write(&log, text).expect("a file of our own");
+            last_run(&log, "6.1-x").is_some()
+        };
+        assert!(taken("@ kernel\t6.1-x\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"));
+        assert!(!taken("@ kernel\t6.1-y\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"));
+        assert!(!taken("@ kernel\t6.1-x\nINIT-EXIT 1\nQEMU: exit status: 131; the machine ended with status 1\n"));
+        assert!(!taken("@ kernel\t6.1-x\nINIT-EXIT 0\n"));
+        std::fs::remove_file(&log).expect("our own file");
     }
 
     #[test]

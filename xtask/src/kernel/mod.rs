@@ -27,6 +27,7 @@ pub mod results;
 use std::{
     collections::VecDeque,
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Mutex, PoisonError},
@@ -39,15 +40,26 @@ use anyhow::{Context as _, Result};
 use self::{image::Kernel, machine::Shape, results::KernelResults};
 use crate::{requirements::Purpose, setup, shell};
 
+/// How machines are run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// So many at a time; one for each processor of this machine if it is not said.
+    pub jobs: Option<NonZeroUsize>,
+    /// Whether those that ended well when they last ran on the same kernel are left as they are.
+    pub resume: bool,
+}
+
 /// Boots kernels and gives what each of them gave, in the order in which they were asked for.
 ///
 /// # Errors
 /// Where the programs cannot be built; whatever is wrong with one kernel is in its results.
-pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec<KernelResults>> {
+pub fn run(series: &[&str], shapes: &[&Shape], how: How, this_machine: bool) -> Result<Vec<KernelResults>> {
     setup::ensure_for(&[Purpose::Kernels])?;
-    let programs = programs::build(shapes.iter().any(|shape| shape.live))?;
+    let live = shapes.iter().any(|shape| shape.live);
+    let programs = programs::build(live)?;
     let folder = shell::target()?.join("kernels");
-    let base = initramfs::base(&programs, &folder)?;
+    let small = initramfs::base(&programs, false, &folder)?;
+    let base = if live { initramfs::base(&programs, true, &folder)? } else { small.clone() };
     let mut all: Vec<_> = series.iter().map(|series| KernelResults::of(series)).collect();
     let mut jobs = VecDeque::new();
     for (index, series) in series.iter().enumerate() {
@@ -60,21 +72,37 @@ pub fn run(series: &[&str], shapes: &[&Shape], this_machine: bool) -> Result<Vec
                     image: image.clone(),
                     initramfs: initramfs.clone(),
                 }));
+        let kernel = match Kernel::get(series) {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                all[index].missing = Some(format!("{error:#}"));
+                continue;
             }
-            Err(error) => all[index].missing = Some(format!("{error:#}")),
+        };
+        println!("Linux {series}: {}", kernel.release);
+        match kernel.image().and_then(|image| Ok((image, initramfs::modules(&kernel, &folder)?))) {
+            Ok((image, modules)) => {
+                jobs.extend(shapes.iter().map(|shape| {
+                    let base = if shape.live { base.clone() } else { small.clone() };
+                    let release = kernel.release.clone();
+                    Job { index, shape, release, image: image.clone(), base, modules: modules.clone() }
+                }));
+            }
+            Err(error) => all[index].faults.push(format!("{error:#}")),
         }
     }
+    // The longest first, or one of two processors has nothing to do at the end.
     jobs.make_contiguous().sort_by_key(|job| std::cmp::Reverse(job.shape.weight));
     shell::headline(&format!("{} virtual machines", jobs.len()));
     let (jobs, results) = (Mutex::new(jobs), Mutex::new(&mut all));
-    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let workers = how.jobs.or(thread::available_parallelism().ok()).map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 loop {
                     let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(job) = job else { return };
-                    let ran = job.run(&folder, series[job.index]);
+                    let ran = job.run(&folder, series[job.index], how);
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                     match ran {
                         Ok(ran) => results[job.index].take(job.shape.name, &ran.console, ran.ending),
@@ -99,40 +127,44 @@ pub fn write_page(all: &[KernelResults]) -> Result<()> {
     fs::write(&path, page::page(all, matrix::SHAPES)).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A kernel's image and initramfs.
-fn ready(series: &str, base: &Path, folder: &Path) -> Result<(PathBuf, PathBuf)> {
-    let kernel = Kernel::get(series)?;
-    println!("Linux {series}: {}", kernel.release);
-    Ok((kernel.image()?, initramfs::with_modules(base, &kernel, folder)?))
-}
-
 /// One machine to boot.
 struct Job<'a> {
     index: usize,
     shape: &'a Shape,
+    release: String,
     image: PathBuf,
-    initramfs: PathBuf,
+    base: PathBuf,
+    modules: PathBuf,
 }
 
 impl Job<'_> {
     /// Boots it, and once more if that ended in a way that says nothing of the tests.
-    fn run(&self, folder: &Path, series: &str) -> Result<machine::Ran> {
+    fn run(&self, folder: &Path, series: &str, how: How) -> Result<machine::Ran> {
         let name = self.shape.name;
         let log = folder.join(format!("{series}-{name}.log"));
-        let try_once = || {
-            let begun = Instant::now();
-            let ran = machine::run(self.shape, &self.image, &self.initramfs, &log)?;
-            let (log, time) = (log.display(), shell::elapsed(begun.elapsed()));
-            println!("Linux {series}, {name}: {} after {time} ({log})", ran.ending.said());
-            anyhow::Ok(ran)
-        };
-        let ran = try_once()?;
-        if !ran.ending.may_be_chance() {
+        if let Some(ran) = how.resume.then(|| machine::last_run(&log, &self.release)).flatten() {
+            println!("Linux {series}, {name}: ended well before ({})", log.display());
             return Ok(ran);
         }
-        fs::rename(&log, folder.join(format!("{series}-{name}.first.log")))?;
-        println!("Linux {series}, {name}: once more");
-        try_once()
+        let initramfs = folder.join(format!("{series}-{name}.cpio"));
+        initramfs::whole(&self.base, &self.modules, &initramfs)?;
+        let try_once = || {
+            let begun = Instant::now();
+            let ran = machine::run(self.shape, &self.image, &initramfs, &log)?;
+            let (log, time) = (log.display(), shell::elapsed(begun.elapsed()));
+            let cpu = ran.cpu_seconds;
+            println!("Linux {series}, {name}: {} after {time}, {cpu} s of CPU time ({log})", ran.ending.said());
+            anyhow::Ok(ran)
+        };
+        let mut ran = try_once()?;
+        if ran.ending.may_be_chance() {
+            fs::rename(&log, folder.join(format!("{series}-{name}.first.log")))?;
+            println!("Linux {series}, {name}: once more");
+            ran = try_once()?;
+        }
+        // A hundred megabytes that nobody needs any more.
+        fs::remove_file(&initramfs)?;
+        Ok(ran)
     }
 }
 

@@ -153,13 +153,13 @@ pub fn without_iostats() -> Outcome {
         let (before, discards) = (reads_of(disk), discarded());
         load::reads(&disk.path(), READS);
         let (after, discards) = (reads_of(disk), discarded() - discards);
-        let times =
-            |requests: &Requests| (requests.queue.count(), requests.total.count(), requests.device_time.count());
-        let ((count, bytes), devices) = (sums(&after), times(&after).2 - times(&before).2);
-        let (count, bytes) = (count - sums(&before).0, bytes - sums(&before).1);
+        let devices = after.device_time.count() - before.device_time.count();
+        let (count, bytes) = (sums(&after).0 - sums(&before).0, sums(&after).1 - sums(&before).1);
+        // When the disk was made the kernel looked for partitions, with its books open.
+        let others = |requests: &Requests| (requests.queue.count(), requests.total.count());
         note(&format!("{count} reads, {devices} device times, {discards} without a start"));
         assert!(count <= READS, "{count} of {READS}");
-        assert_eq!((times(&after).0, times(&after).1), (0, 0), "times from nowhere");
+        assert_eq!(others(&after), others(&before), "times from nowhere");
         assert_eq!(devices, count, "the device time is known");
         assert!(discards >= count);
         if (count, bytes) == (READS, READS * 4096) { Ok(()) } else { Err(format!("{count} reads of {READS}")) }

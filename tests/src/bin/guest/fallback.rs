@@ -15,12 +15,15 @@ pub fn without_btf() -> Outcome {
     shared::end();
     hide("/sys/kernel/btf").unwrap();
     let verdict = serves_proc_alone("/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF");
+    let output = run(command(["sample", "--interval", "200ms"]));
+    assert!(output.status.success() && !output.stdout.is_empty(), "kpulse sample shows nothing");
     // SAFETY: the string ends with a zero.
     unsafe { libc::umount(c"/sys/kernel/btf".as_ptr()) };
     verdict
 }
 
-/// `lockdown=confidentiality` on the command line.
+/// `lockdown=confidentiality` on the command line. What a kernel makes of it is its own affair, and kpulse's must agree with itself: either every
+/// probe is on and the check says so, or none is and everybody is told why.
 pub fn locked_down() -> Outcome {
     let mode = fs::read_to_string("/sys/kernel/security/lockdown").or_else(|_| {
         crate::init::mount("securityfs", "/sys/kernel/security")?;
@@ -31,7 +34,9 @@ pub fn locked_down() -> Outcome {
     let report = survey::check();
     let lockdown = survey::requirement(&report, "kernel", "lockdown");
     note(&format!("{lockdown}"));
-    assert_eq!(lockdown["mark"], "missing", "{lockdown}");
+    if lockdown["mark"] == "ok" {
+        return crate::agent::agreement();
+    }
     serves_proc_alone("", "lockdown")
 }
 
@@ -67,7 +72,5 @@ fn serves_proc_alone(found: &str, remedy: &str) -> Outcome {
     }
     agent.get("/api/v1/window");
     agent.get("/");
-    let output = run(command(["sample", "--interval", "200ms"]));
-    assert!(output.status.success() && !output.stdout.is_empty(), "kpulse sample shows nothing");
     Ok(())
 }

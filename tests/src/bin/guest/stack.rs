@@ -68,10 +68,11 @@ impl Mirror {
         set("metadata_version", "none");
         set("level", "raid1");
         set("raid_disks", "2");
+        // In KiB, as below.
+        set("component_size", &(members[0].sectors() / 2).to_string());
         for (slot, member) in members.into_iter().enumerate() {
             let id = member.id();
             set("new_dev", &format!("{}:{}", id.major, id.minor));
-            // In KiB.
             set(&format!("dev-{}/size", member.name), &(member.sectors() / 2).to_string());
             set(&format!("dev-{}/slot", member.name), &slot.to_string());
         }
