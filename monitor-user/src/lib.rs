@@ -31,6 +31,7 @@
 //! | [`notify`] | everybody is told of alerts |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
+//! | [`privileges`] | what is given up once the programs are attached |
 //! | [`agent`] | the daemon |
 //! | [`cli`] | the commands |
 
@@ -59,6 +60,7 @@ pub mod kernel;
 pub mod log;
 pub mod metric;
 pub mod notify;
+pub mod privileges;
 pub mod probes;
 pub mod recorder;
 pub mod report;

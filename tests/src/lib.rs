@@ -13,6 +13,7 @@
 //! - [`alertmanager`]: a real Alertmanager, asked through amtool
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
+//! - [`inside`]: system calls inside another process
 //! - [`bpf_objects`]: what a process has in the kernel
 //! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
@@ -39,6 +40,8 @@ pub mod fio;
 pub mod group;
 pub mod guard;
 pub mod http;
+#[cfg(target_arch = "x86_64")]
+pub mod inside;
 pub mod load;
 pub mod loop_device;
 pub mod probes;
