@@ -22,6 +22,10 @@ pub enum Purpose {
     Test,
     /// Run the benchmarks
     Bench,
+    /// Pack what is given to others
+    Dist,
+    /// Try what was packed
+    VerifyDist,
 }
 
 /// One thing needed.
@@ -53,9 +57,22 @@ pub enum Source {
     },
 }
 
-const ALL: &[Purpose] = &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench];
+const ALL: &[Purpose] =
+    &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Dist];
+const DIST: &[Purpose] = &[Purpose::Dist];
+const PACK: &[Purpose] = &[Purpose::Dist, Purpose::VerifyDist];
 const LIVE: &[Purpose] = &[Purpose::Test, Purpose::Bench];
 const TEST: &[Purpose] = &[Purpose::QuickTest, Purpose::Test];
+
+/// As rustup calls the standard library for the static binary, and where it is.
+#[cfg(target_arch = "aarch64")]
+const MUSL: &str = "rust-std-aarch64-unknown-linux-musl";
+#[cfg(target_arch = "aarch64")]
+const MUSL_PROBE: &str = "lib/rustlib/aarch64-unknown-linux-musl";
+#[cfg(not(target_arch = "aarch64"))]
+const MUSL: &str = "rust-std-x86_64-unknown-linux-musl";
+#[cfg(not(target_arch = "aarch64"))]
+const MUSL_PROBE: &str = "lib/rustlib/x86_64-unknown-linux-musl";
 
 /// Everything needed, in the order of installation.
 pub const REQUIREMENTS: &[Requirement] = &[
@@ -147,6 +164,67 @@ pub const REQUIREMENTS: &[Requirement] = &[
             packages: &["prometheus-alertmanager"],
             binaries: &["prometheus-alertmanager", "amtool"],
             service: Some("prometheus-alertmanager"),
+            elsewhere: None,
+        },
+    },
+    Requirement {
+        name: MUSL,
+        why: "the standard library for the static binary",
+        purposes: DIST,
+        source: Source::Component { probe: MUSL_PROBE },
+    },
+    Requirement {
+        name: "musl-gcc",
+        why: "compiles the C parts of the static binary",
+        purposes: DIST,
+        source: Source::Debian {
+            packages: &["musl-tools"],
+            binaries: &["musl-gcc"],
+            service: None,
+            elsewhere: None,
+        },
+    },
+    Requirement {
+        name: "dpkg-deb",
+        why: "packs the .deb",
+        purposes: PACK,
+        source: Source::Debian {
+            packages: &["dpkg"],
+            binaries: &["dpkg-deb"],
+            service: None,
+            elsewhere: None,
+        },
+    },
+    Requirement {
+        name: "rpmbuild",
+        why: "packs the .rpm, and rpm tries it",
+        purposes: PACK,
+        source: Source::Debian {
+            packages: &["rpm"],
+            binaries: &["rpmbuild", "rpm"],
+            service: None,
+            elsewhere: Some("rpm-build on Fedora"),
+        },
+    },
+    Requirement {
+        name: "debootstrap",
+        why: "makes the minimal system in which packages are tried",
+        purposes: &[Purpose::VerifyDist],
+        source: Source::Debian {
+            packages: &["debootstrap"],
+            binaries: &["debootstrap"],
+            service: None,
+            elsewhere: None,
+        },
+    },
+    Requirement {
+        name: "systemd-analyze",
+        why: "judges the units",
+        purposes: &[Purpose::Test, Purpose::VerifyDist],
+        source: Source::Debian {
+            packages: &["systemd"],
+            binaries: &["systemd-analyze"],
+            service: None,
             elsewhere: None,
         },
     },

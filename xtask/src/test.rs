@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use crate::{build, requirements::Purpose, setup, shell, tally::Tally, watch};
+use crate::{build, dist, requirements::Purpose, setup, shell, tally::Tally, watch};
 
 #[derive(clap::Args, Default)]
 pub struct Args {
@@ -33,7 +33,7 @@ pub enum Skips {
 /// Where anything failed, the summary on standard output says what.
 pub fn test(args: &Args, skips: Skips) -> Result<()> {
     let live = !args.quick && shell::is_root();
-    setup::ensure_for(&[if live { Purpose::Test } else { Purpose::QuickTest }])?;
+    setup::ensure_for(if live { &[Purpose::Test, Purpose::VerifyDist] } else { &[Purpose::QuickTest] })?;
 
     let mut steps = Vec::new();
     let packages = ["--package", "monitor-common", "--package", "monitor-user", "--package", "xtask"];
@@ -99,8 +99,12 @@ fn live_tests(args: &Args) -> Result<Vec<Step>> {
         return Ok(vec![built]);
     }
     let mut live = cargo_test(&["--package", "tests"], &["--test-threads", "1"], args);
-    live.env("KPULSE_BIN", kpulse);
-    Ok(vec![built, step("tests against the running kernel", live)?])
+    live.env("KPULSE_BIN", &kpulse);
+    let mut steps = vec![built, step("tests against the running kernel", live)?];
+    if args.filters.is_empty() {
+        steps.push(step("packages, installed and removed", dist::trial(&kpulse)?)?);
+    }
+    Ok(steps)
 }
 
 /// Without root: names what is left out, and sees to it that it at least compiles.
