@@ -65,7 +65,11 @@ impl Collector {
     /// Loads and attaches what the configuration wants and the kernel can, and checks it. Never fails: what does not work
     /// is in [`Loaded::states`], with its reason.
     pub fn new(config: &Config) -> Self {
-        let mut loaded = load::load(&options(config));
+        Self::with(load::load(&options(config)), config)
+    }
+
+    /// The same with programs that are loaded already.
+    pub fn with(mut loaded: Loaded, config: &Config) -> Self {
         if let selfcheck::Outcome::Wrong(wrong) = selfcheck::run(&mut loaded) {
             tracing::error!("the self-check failed, the probes it covers are off: {wrong}");
         }

@@ -35,6 +35,7 @@
 //! | [`simulate`] | a fleet that is not there, to try a server |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
+//! | [`privileges`] | what is given up once the programs are attached |
 //! | [`agent`] | the daemon |
 //! | [`server`] | the server of a fleet: sockets, certificates, tokens |
 //! | [`cli`] | the commands |
@@ -66,6 +67,7 @@ pub mod log;
 pub mod metric;
 pub mod notify;
 pub mod pattern;
+pub mod privileges;
 pub mod probes;
 pub mod recorder;
 pub mod report;

@@ -39,6 +39,9 @@ pub struct Status {
     pub version: String,
     /// The time between two collections in nanoseconds: ten of them without a new one, and the figures are stale.
     pub interval_ns: u64,
+    /// How the process is held since the programs were attached.
+    #[serde(default)]
+    pub restraints: Vec<Restraint>,
     /// Each probe, on or off.
     pub probes: Vec<ProbeState>,
     /// CPU time of the agent's process in nanoseconds, the programs in the kernel not included.
@@ -140,6 +143,17 @@ pub struct Journal {
     pub trouble: Option<String>,
     /// What the files take, in bytes.
     pub bytes: u64,
+}
+
+/// Something that the process may not do any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restraint {
+    /// What it is about: `user`, `capabilities`, `new_privileges`, `files`, `system_calls`.
+    pub name: String,
+    /// What is left, or why nothing was given up.
+    pub state: String,
+    /// Whether it holds.
+    pub in_force: bool,
 }
 
 /// A probe and whether it is on.

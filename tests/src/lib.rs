@@ -16,6 +16,7 @@
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
 //! - [`reports`]: reports of nodes that do not exist, for the store
+//! - [`inside`]: system calls inside another process
 //! - [`bpf_objects`]: what a process has in the kernel
 //! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
@@ -45,6 +46,8 @@ pub mod fleet;
 pub mod group;
 pub mod guard;
 pub mod http;
+#[cfg(target_arch = "x86_64")]
+pub mod inside;
 pub mod load;
 pub mod loop_device;
 pub mod network;

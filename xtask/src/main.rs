@@ -2,13 +2,14 @@
 //!
 //! # Layout
 //!
-//! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`]; `ci` is `test` with skips forbidden.
+//! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`], [`dist`]; `ci` is `test` with skips forbidden.
 //! [`kernel`] runs tests on other kernels, in virtual machines.
 //! [`requirements`] is the table of what this repository needs from the machine, [`tally`] reads what tests print,
 //! [`watch`] lets a person see it at the same time, [`shell`] starts other programs.
 
 mod bench;
 mod build;
+mod dist;
 mod kernel;
 mod requirements;
 mod run;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Run the benchmarks, all or those named
     Bench(bench::Args),
+    /// Build and pack what is given to others: a static binary, a .deb and an .rpm
+    Dist(dist::Args),
     /// Run every test as continuous integration does: a test that is skipped fails
     Ci,
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
             test::test(&args, skips)
         }
         Command::Bench(args) => bench::bench(&args),
+        Command::Dist(args) => dist::dist(&args),
         Command::Ci => test::test(&test::Args::default(), test::Skips::Fail),
     };
     match done {

@@ -24,6 +24,10 @@ pub enum Purpose {
     Bench,
     /// Run tests on other kernels, in virtual machines
     Kernels,
+    /// Pack what is given to others
+    Dist,
+    /// Try what was packed
+    VerifyDist,
 }
 
 /// One thing needed.
@@ -58,7 +62,9 @@ pub enum Source {
 }
 
 const ALL: &[Purpose] =
-    &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels];
+    &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels, Purpose::Dist];
+const STATIC: &[Purpose] = &[Purpose::Test, Purpose::Kernels, Purpose::Dist];
+const PACK: &[Purpose] = &[Purpose::Dist, Purpose::VerifyDist];
 const LIVE: &[Purpose] = &[Purpose::Test, Purpose::Bench];
 const KERNELS: &[Purpose] = &[Purpose::Test, Purpose::Kernels];
 const TEST: &[Purpose] = &[Purpose::QuickTest, Purpose::Test];
@@ -170,13 +176,13 @@ pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "x86_64-unknown-linux-musl",
         why: "static programs, which run in virtual machines where there is no C library",
-        purposes: KERNELS,
+        purposes: STATIC,
         source: Source::Target,
     },
     Requirement {
         name: "musl-gcc",
         why: "compiles what of them is written in C",
-        purposes: KERNELS,
+        purposes: STATIC,
         source: debian(&["musl-tools"], &["musl-gcc"]),
     },
     Requirement {
@@ -203,6 +209,50 @@ pub const REQUIREMENTS: &[Requirement] = &[
         why: "disks upon disks, and filesystems on them",
         purposes: KERNELS,
         source: debian(&["dmsetup", "e2fsprogs", "mount"], &["dmsetup", "mkfs.ext4", "losetup"]),
+    },
+    Requirement {
+        name: "dpkg-deb",
+        why: "packs the .deb",
+        purposes: PACK,
+        source: Source::Debian {
+            packages: &["dpkg"],
+            binaries: &["dpkg-deb"],
+            service: None,
+            elsewhere: None,
+        },
+    },
+    Requirement {
+        name: "rpmbuild",
+        why: "packs the .rpm, and rpm tries it",
+        purposes: PACK,
+        source: Source::Debian {
+            packages: &["rpm"],
+            binaries: &["rpmbuild", "rpm"],
+            service: None,
+            elsewhere: Some("rpm-build on Fedora"),
+        },
+    },
+    Requirement {
+        name: "debootstrap",
+        why: "makes the minimal system in which packages are tried",
+        purposes: &[Purpose::VerifyDist],
+        source: Source::Debian {
+            packages: &["debootstrap"],
+            binaries: &["debootstrap"],
+            service: None,
+            elsewhere: None,
+        },
+    },
+    Requirement {
+        name: "systemd-analyze",
+        why: "judges the units",
+        purposes: &[Purpose::Test, Purpose::VerifyDist],
+        source: Source::Debian {
+            packages: &["systemd"],
+            binaries: &["systemd-analyze"],
+            service: None,
+            elsewhere: None,
+        },
     },
 ];
 

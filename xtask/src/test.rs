@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    build,
+    build, dist,
     kernel::{self, How, machine::Shape, matrix, results::KernelResults},
     requirements::Purpose,
     setup, shell,
@@ -66,7 +66,7 @@ pub fn test(args: &Args, skips: Skips) -> Result<()> {
         return verdict(&steps, &sum, args, skips);
     }
     let live = !args.quick && shell::is_root();
-    setup::ensure_for(&[if live { Purpose::Test } else { Purpose::QuickTest }])?;
+    setup::ensure_for(if live { &[Purpose::Test, Purpose::VerifyDist] } else { &[Purpose::QuickTest] })?;
 
     let mut steps = Vec::new();
     let packages =
@@ -136,8 +136,12 @@ fn live_tests(args: &Args) -> Result<Vec<Step>> {
         return Ok(vec![built]);
     }
     let mut live = cargo_test(&["--package", "tests"], &["--test-threads", "1"], args);
-    live.env("KPULSE_BIN", kpulse);
-    Ok(vec![built, step("tests against the running kernel", live)?])
+    live.env("KPULSE_BIN", &kpulse);
+    let mut steps = vec![built, step("tests against the running kernel", live)?];
+    if args.filters.is_empty() {
+        steps.push(step("packages, installed and removed", dist::trial(&kpulse)?)?);
+    }
+    Ok(steps)
 }
 
 /// The oldest and the newest kernel, on the machines that take least time.

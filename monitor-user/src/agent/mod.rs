@@ -6,6 +6,7 @@
 mod events;
 mod judging;
 mod reporting;
+mod service;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -22,15 +23,18 @@ use crate::{
     agent::{
         judging::{Judging, Node},
         reporting::Reporting,
+        service::Service,
     },
     agreement::Totals,
-    collect::{Collector, Identity, realtime_ns},
+    collect::{Collector, Identity, options, realtime_ns},
     config::{self, Config, Sources},
     expose::server,
     host::{Host, self_stats::SelfStats},
+    kernel::load,
     log::LogHandle,
+    privileges,
     sample::Sample,
-    status::{ProbeState, Program, Snapshot, Status},
+    status::{ProbeState, Program, Restraint, Snapshot, Status},
     window,
 };
 
@@ -105,6 +109,7 @@ pub struct Agent {
     sources: Sources,
     log: LogHandle,
     collector: Collector,
+    restraints: Vec<Restraint>,
     own: SelfStats,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     failed: u64,
@@ -123,10 +128,18 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Loads and attaches the programs. `sources` are where `config` came from, to load it again.
-    pub fn new(config: Config, sources: Sources, log: LogHandle) -> Self {
-        Self {
-            collector: Collector::new(&config),
+    /// Loads and attaches the programs, and gives up what that took: what needs a privilege, such as a port to listen at, is
+    /// done before. `sources` are where `config` came from, to load it again.
+    ///
+    /// # Errors
+    ///
+    /// If what is not needed any more cannot be given up.
+    pub fn new(config: Config, sources: Sources, log: LogHandle) -> Result<Self> {
+        let mut loaded = load::load(&options(&config));
+        let restraints = privileges::give_up(&config, &sources, &mut loaded)?;
+        Ok(Self {
+            collector: Collector::with(loaded, &config),
+            restraints,
             config,
             sources,
             log,
@@ -139,7 +152,7 @@ impl Agent {
             judging: None,
             reporting: None,
             unread: BTreeSet::new(),
-        }
+        })
     }
 
     /// Collects and serves until SIGTERM or SIGINT.
@@ -171,13 +184,20 @@ impl Agent {
         self.say_hello(&listener);
         let server = tokio::spawn(server::serve(listener, state, stopping(stopped)));
 
+        let mut service = Service::new();
         let mut tick = ticker(&self.config);
         loop {
             tokio::select! {
-                _ = tick.tick() => self.collect(),
+                _ = tick.tick() => {
+                    self.collect();
+                    service.ready(&format!("measures; http://{address}/"));
+                }
+                () = service.alive() => {}
                 _ = hangup.recv() => {
                     let interval = self.config.interval;
+                    service.reloading();
                     self.reload();
+                    service.reloaded();
                     if self.config.interval != interval {
                         tick = ticker(&self.config);
                     }
@@ -186,6 +206,7 @@ impl Agent {
                 _ = interrupt.recv() => break tracing::info!("SIGINT: ending"),
             }
         }
+        service.stopping();
         stop.send_replace(true);
         if let Some(reporting) = self.reporting.take() {
             reporting.end().await;
@@ -208,6 +229,10 @@ impl Agent {
         if self.collector.loaded.states.iter().all(|(_, state)| !state.is_on()) {
             tracing::warn!("no probe is on: only figures from /proc and /sys are served; `kpulse check` tells more");
         }
+        for restraint in self.restraints.iter().filter(|restraint| !restraint.in_force && restraint.name != "user") {
+            tracing::warn!("{} are not restrained, {}", restraint.name.replace('_', " "), restraint.state);
+        }
+        tracing::info!("held to: {}", privileges::line(&self.restraints));
         tracing::info!("listening on http://{address}/, metrics at http://{address}/metrics");
     }
 
@@ -286,6 +311,7 @@ impl Agent {
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             interval_ns: self.config.interval.as_nanos() as u64,
+            restraints: self.restraints.clone(),
             probes: loaded
                 .states
                 .iter()

@@ -29,6 +29,8 @@ pub struct Machine<'a> {
     pub host: &'a Host,
     /// What this process may do; or why that is not known.
     pub privileges: Result<Privileges, Unreadable>,
+    /// The version of the kernel's Landlock; absent if it has none.
+    pub landlock: Option<u32>,
     /// The kernel's type information.
     pub types: Result<Found<'a>, &'a btf::Error>,
     /// What came of loading the programs.

@@ -10,6 +10,7 @@
 //! | [`machine`] | nothing: what was seen |
 //! | [`kernel`] | version, architecture, type information, lockdown, compiler, clock |
 //! | [`privileges`] | user, capabilities, locked memory |
+//! | [`restraints`] | what the running agent can be held to |
 //! | [`probes`] | each probe's fields, hooks and programs; the self-check |
 //! | [`accounting`] | the books that the kernel keeps if it is told to |
 //! | [`files`] | /proc and /sys; the agent's address |
@@ -22,6 +23,7 @@ pub mod machine;
 pub mod privileges;
 pub mod probes;
 pub mod report;
+pub mod restraints;
 pub mod text;
 
 use std::{env, fs};
@@ -39,6 +41,7 @@ use crate::{
         btf::{Btf, KERNEL_BTF},
         load,
     },
+    privileges::files::version as files_version,
     probes::PROBES,
     selfcheck,
 };
@@ -60,6 +63,7 @@ pub fn run(config: &Config) -> Report {
         arch: env::consts::ARCH,
         host: &host,
         privileges,
+        landlock: files_version(),
         types: types.as_ref().map(|types| Found { types, path, bytes }),
         loading,
     };
@@ -80,6 +84,7 @@ pub fn judge(machine: &Machine<'_>) -> Vec<Group> {
     let mut groups = vec![
         Group::new("kernel", "Kernel", kernel::requirements(machine)),
         Group::new("privileges", "Privileges", privileges::requirements(machine)),
+        Group::new("restraints", "Restraints", restraints::requirements(machine)),
     ];
     groups.extend(PROBES.iter().map(|probe| probes::group(machine, probe)));
     groups.push(Group::new("selfcheck", "Self-check", vec![probes::selfcheck(machine)]));

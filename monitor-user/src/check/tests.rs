@@ -21,6 +21,7 @@ struct Node {
     /// States other than "on".
     states: BTreeMap<&'static str, State>,
     selfcheck: Outcome,
+    landlock: Option<u32>,
 }
 
 impl Node {
@@ -34,6 +35,7 @@ impl Node {
             kernel: Ok(Fake { arguments: BTreeMap::from([("sched_switch", switch)]), ..Fake::default() }),
             states: BTreeMap::new(),
             selfcheck: Outcome::Agreed { fields: 9 },
+            landlock: Some(4),
         }
     }
 
@@ -52,7 +54,7 @@ impl Node {
         let found = |types| Found { types, path: KERNEL_BTF.into(), bytes: 5_515_646 };
         let types = self.kernel.as_ref().map(|fake| found(fake));
         let config = &self.config;
-        Report::new(judge(&Machine { config, roots: &roots, arch: "x86_64", host: &host, privileges, types, loading }))
+        Report::new(judge(&Machine { config, roots: &roots, arch: "x86_64", host: &host, privileges, landlock: self.landlock, types, loading }))
     }
 
     /// Everything that is not met: group, name, mark, and all that is said of it.
@@ -103,6 +105,8 @@ fn a_poor_machine_is_told_everything_at_once() {
     node.files.write("proc/sys/kernel/osrelease", "5.4.0-42-generic\n");
     node.files.write("proc/self/status", "Uid:\t7\t7\t7\t7\nCapEff:\t0000000000000000\n");
     node.files.write("proc/sys/net/core/bpf_jit_enable", "0\n");
+    node.files.write("proc/sys/kernel/seccomp/actions_avail", "\n");
+    node.landlock = None;
     node.files.write("sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
     node.files.write("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
     node.files.write("sys/block/vda/queue/iostats", "0\n");

@@ -29,7 +29,7 @@ pub fn run(settings: &Settings, _args: &ArgMatches) -> Result<ExitCode> {
         let config = settings.loaded.config.clone();
         let signals = Signals::catch()?;
         let listener = agent::listen(config.listen).await?;
-        Agent::new(config, settings.sources.clone(), settings.log.clone()).run(listener, signals).await
+        Agent::new(config, settings.sources.clone(), settings.log.clone())?.run(listener, signals).await
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();

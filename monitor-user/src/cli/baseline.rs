@@ -17,6 +17,7 @@ use super::{print, settings, with_settings};
 use crate::{
     baselines::{self, Action, Request, Saved},
     index::{Signal, baseline::Book},
+    privileges,
     table::units,
 };
 
@@ -86,6 +87,8 @@ fn ask(state: &Path, saved: &Saved, request: Request) -> Result<()> {
             }
         }
     }
+    // What root left there, an agent of another user could not take away; and root need not trust that user's directory.
+    privileges::user::act_as_owner_of(state)?;
     baselines::ask(state, &request)?;
     print(&format!("{}: asked for; the agent does it at its next judgement, or when it starts\n", describe(&request)))
 }

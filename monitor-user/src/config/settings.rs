@@ -18,6 +18,10 @@ pub struct Config {
     pub interval: Duration,
     /// A BTF file of the running kernel; absent for the kernel's own.
     pub btf: Option<PathBuf>,
+    /// The user that the agent becomes; absent if it stays who it is.
+    pub user: Option<String>,
+    /// What it may do once its programs are attached.
+    pub sandbox: Sandbox,
     /// What is logged and how.
     pub log: Log,
     /// The metrics page.
@@ -89,6 +93,15 @@ pub struct Store {
     pub hours_for: Duration,
     /// The most bytes of the database.
     pub max_bytes: usize,
+}
+
+/// What the agent may do once its programs are attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Only the system calls that it needs.
+    pub system_calls: bool,
+    /// Only the files that it needs.
+    pub files: bool,
 }
 
 /// What outlives the agent.
@@ -306,6 +319,8 @@ impl Config {
             listen: SocketAddr::from(([0; 4], 0)),
             interval: Duration::ZERO,
             btf: None,
+            user: None,
+            sandbox: Sandbox { system_calls: false, files: false },
             log: Log { level: Level::Error, format: Format::Human },
             metrics: Metrics { max_series: 0, clients: 0 },
             probes: Probes { sched: false, block: false, tasks: false, events: false },

@@ -36,6 +36,18 @@ pub const METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "kpulse_privileges",
+        kind: Kind::Gauge,
+        help: "1 if the agent is held to this since its programs were attached, 0 if not; state says what is left of user, \
+               capabilities, new_privileges, files and system_calls, or why nothing was given up.",
+        labels: &["restraint", "state"],
+        collect: |view, out| {
+            for restraint in &view.snapshot.status.restraints {
+                out.value(&[&restraint.name, &restraint.state], f64::from(u8::from(restraint.in_force)));
+            }
+        },
+    },
+    Metric {
         name: "kpulse_self_cpu_seconds_total",
         kind: Kind::Counter,
         help: "CPU time of the agent's process in seconds; the programs in the kernel run in other tasks' time.",

@@ -15,7 +15,7 @@ use crate::{
         baseline::{BaselineState, State},
     },
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
-    status::{Delivery, Journal, ProbeState, Program, RecorderStatus, Snapshot, Status},
+    status::{Delivery, Journal, ProbeState, Program, RecorderStatus, Restraint, Snapshot, Status},
     window::{self, Device, Operation as DeviceOperation, TaskUse, Tasks, Times, Use, Window},
 };
 
@@ -191,6 +191,7 @@ fn status() -> Status {
     let probe = |name: &str, on, reason: &str| ProbeState { name: name.into(), on, reason: reason.into() };
     let program = |name: &str, runs| Program { name: name.into(), runs, run_ns: runs.map(|n| n * 60), missed: Some(0) };
     Status {
+        restraints: vec![Restraint { name: "capabilities".into(), state: "none".into(), in_force: true }],
         version: "0.1.0".into(),
         interval_ns: 1_000_000_000,
         probes: vec![probe("sched", true, ""), probe("block", false, "the field request.start_time_ns is missing")],

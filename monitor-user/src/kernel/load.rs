@@ -162,6 +162,28 @@ impl Loaded {
         self.maps.iter().filter_map(bytes).sum()
     }
 
+    /// Reads every kind of map once, and everything else that reading takes later: the first refusal, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says.
+    pub fn try_reading(&mut self) -> io::Result<()> {
+        if let Some(maps) = &mut self.sched {
+            maps.cpus.read()?;
+        }
+        if let Some(maps) = &mut self.block {
+            maps.stats.for_each(|_, _| ())?;
+            maps.discards.read()?;
+        }
+        if let Some(iterator) = &mut self.tasks {
+            iterator.read()?;
+        }
+        if let Some(maps) = &mut self.events {
+            maps.counts.read()?;
+        }
+        self.programs.iter().try_for_each(|(_, program)| sys::program_info(program).map(drop))
+    }
+
     /// Turns a probe off that was found to be wrong: its maps are not read any more.
     pub fn refuse(&mut self, probe: &str, reason: String) {
         match probe {
