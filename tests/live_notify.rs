@@ -7,3 +7,5 @@ mod alertmanager;
 mod failures;
 #[path = "live_notify/killed.rs"]
 mod killed;
+#[path = "live_notify/ten_minutes.rs"]
+mod ten_minutes;

@@ -27,6 +27,7 @@
 //! | [`journal`] | the states of alerts, on disk |
 //! | [`table`] | a window as a person reads it |
 //! | [`report`] | what happened in an interval, for a fleet's server |
+//! | [`fleet`] | all nodes of a server, and what it finds in their reports |
 //! | [`store`] | what the server keeps, in a database |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`notify`] | everybody is told of alerts |
@@ -35,6 +36,7 @@
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
+//! | [`server`] | the server of a fleet: sockets, certificates, tokens |
 //! | [`cli`] | the commands |
 
 // What the tests share with other crates names this one as they do.
@@ -53,6 +55,7 @@ pub mod device;
 pub mod durable;
 pub mod evidence;
 pub mod expose;
+pub mod fleet;
 pub mod histogram;
 pub mod host;
 pub mod index;
@@ -69,6 +72,7 @@ pub mod report;
 pub mod rules;
 pub mod sample;
 pub mod selfcheck;
+pub mod server;
 pub mod ship;
 pub mod simulate;
 pub mod status;

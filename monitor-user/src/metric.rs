@@ -56,6 +56,8 @@ pub struct View<'a> {
     pub cpus: Vec<CpuView<'a>>,
     /// Devices and operations.
     pub requests: Vec<RequestsView<'a>>,
+    /// Requests by kind, over all devices.
+    pub kinds: Vec<KindView>,
     /// Requests in flight, by device.
     pub in_flight: Vec<InFlightView<'a>>,
     /// Network interfaces by name.
@@ -96,6 +98,21 @@ pub struct RequestsView<'a> {
     pub times: [Option<Cow<'a, Histogram>>; 3],
 }
 
+/// Requests whose times are known, of one device class, operation and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindView {
+    /// The name of the class.
+    pub class: &'static str,
+    /// The name of the operation.
+    pub operation: &'static str,
+    /// The name of the size class.
+    pub size: &'static str,
+    /// How many.
+    pub requests: u64,
+    /// Their times from start to completion in nanoseconds.
+    pub time_ns: u64,
+}
+
 /// What is in flight under one device label.
 #[derive(Debug)]
 pub struct InFlightView<'a> {
@@ -131,7 +148,9 @@ pub const HISTOGRAM_SERIES: usize = CLASSIC + 3;
 /// Takes up the series of one metric, no more than the limit allows.
 #[derive(Debug)]
 pub struct Series<'a> {
-    metric: &'a Metric,
+    name: &'static str,
+    kind: Kind,
+    labels: &'a [&'static str],
     out: Vec<proto::Metric>,
     left: usize,
     dropped: usize,
@@ -140,7 +159,12 @@ pub struct Series<'a> {
 impl<'a> Series<'a> {
     /// For `metric`, with at most `left` series.
     pub fn new(metric: &'a Metric, left: usize) -> Self {
-        Self { metric, out: Vec::new(), left, dropped: 0 }
+        Self::of(metric.name, metric.kind, metric.labels, left)
+    }
+
+    /// For a metric of that name, kind and labels.
+    pub fn of(name: &'static str, kind: Kind, labels: &'a [&'static str], left: usize) -> Self {
+        Self { name, kind, labels, out: Vec::new(), left, dropped: 0 }
     }
 
     /// One series of a counter or a gauge. Label values in the order of [`Metric::labels`].
@@ -149,7 +173,7 @@ impl<'a> Series<'a> {
             return;
         }
         let mut metric = proto::Metric::from_label(self.label_pairs(labels));
-        match self.metric.kind {
+        match self.kind {
             Kind::Counter => {
                 let mut counter = proto::Counter::default();
                 counter.set_value(value);
@@ -205,14 +229,14 @@ impl<'a> Series<'a> {
     }
 
     fn label_pairs(&self, values: &[&str]) -> Vec<proto::LabelPair> {
-        debug_assert_eq!(values.len(), self.metric.labels.len(), "{}", self.metric.name);
+        debug_assert_eq!(values.len(), self.labels.len(), "{}", self.name);
         let pair = |(&name, &value): (&&str, &&str)| {
             let mut pair = proto::LabelPair::default();
             pair.set_name(name.to_owned());
             pair.set_value(value.to_owned());
             pair
         };
-        self.metric.labels.iter().zip(values).map(pair).collect()
+        self.labels.iter().zip(values).map(pair).collect()
     }
 }
 

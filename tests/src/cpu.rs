@@ -34,10 +34,14 @@ pub fn pin(cpu: usize) {
 ///
 /// If the kernel refuses.
 pub fn real_time() {
-    let parameters = libc::sched_param { sched_priority: 10 };
-    // SAFETY: the call only reads the struct.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
-    assert_eq!(result, 0, "cannot become SCHED_FIFO: {}", io::Error::last_os_error());
+    assert_eq!(schedule(libc::SCHED_FIFO, 10), 0, "cannot become SCHED_FIFO: {}", io::Error::last_os_error());
+}
+
+/// Changes how the calling thread is scheduled. The system call itself: one C library refuses to make it, and the kernel's struct
+/// is this one number.
+fn schedule(policy: i32, priority: i32) -> libc::c_long {
+    // SAFETY: the call only reads the number.
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) }
 }
 
 /// Keeps every CPU from sleeping, until dropped, with work that anything else comes before: waking a sleeping CPU takes a
@@ -56,9 +60,8 @@ impl Awake {
             let done = Arc::clone(&done);
             thread::spawn(move || {
                 pin(cpu as usize);
-                let least = libc::sched_param { sched_priority: 0 };
-                // SAFETY: reads the struct; concerns this thread alone. Refused or not, it only gives way less.
-                unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &least) };
+                // Refused or not, it only gives way less.
+                schedule(libc::SCHED_IDLE, 0);
                 while !done.load(Ordering::Relaxed) {
                     std::hint::spin_loop();
                 }

@@ -11,11 +11,15 @@
 //! - [`probes`]: kpulse's own programs, loaded for one test
 //! - [`agent`], [`http`], [`exposition`]: kpulse as a process of its own, and what it answers
 //! - [`alertmanager`]: a real Alertmanager, asked through amtool
+//! - [`prometheus`]: a real Prometheus and a real VictoriaMetrics
+//! - [`scraped`]: the `/metrics` of a node that does not exist
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
+//! - [`reports`]: reports of nodes that do not exist, for the store
 //! - [`bpf_objects`]: what a process has in the kernel
 //! - [`scratch`]: a folder and a disk of one's own
 //! - [`reference`]: the programs that kpulse is compared with
+//! - [`network`]: machines that share a kernel and no network
 //! - [`loop_device`]: disks made of files, filesystems on them, and what makes them hang
 //! - [`fio`]: loads on a disk, with the times that fio measured
 //! - [`diskstats`]: the kernel's own counters of a disk
@@ -23,6 +27,7 @@
 //! - [`block`]: the block probe, read beside the disks that exist
 //! - [`group`]: control groups of one's own
 //! - [`books`]: figures of the kernel, noted all the time
+//! - [`fleet`]: the server of a fleet, and clients of its protocol
 //! - [`verdict`]: an agent that judges every second, and what its alerts say
 
 pub mod agent;
@@ -36,15 +41,20 @@ pub mod diskstats;
 pub mod exits;
 pub mod exposition;
 pub mod fio;
+pub mod fleet;
 pub mod group;
 pub mod guard;
 pub mod http;
 pub mod load;
 pub mod loop_device;
+pub mod network;
 pub mod probes;
 pub mod proc;
+pub mod prometheus;
 pub mod receiver;
 pub mod reference;
+pub mod reports;
+pub mod scraped;
 pub mod scratch;
 pub mod skip;
 pub mod story;

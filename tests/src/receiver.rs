@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{http::Answer, wait::PATIENCE};
+use crate::{http::Answer, wait::patience};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -49,8 +49,12 @@ pub struct Listening {
 }
 
 impl Listening {
-    fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    pub(crate) fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), serve)
+    }
+
+    fn start_at(address: SocketAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let over = Arc::new(AtomicBool::new(false));
         let (ended, serve) = (Arc::clone(&over), Arc::new(serve));
@@ -81,9 +85,18 @@ pub struct Receiver {
 impl Receiver {
     /// Starts it. `answer` gets each request and gives the status; without one the connection is closed.
     pub fn start(answer: impl Fn(&Heard) -> Option<u16> + Send + Sync + 'static) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), answer)
+    }
+
+    /// Starts it at this address.
+    ///
+    /// # Panics
+    ///
+    /// If that is taken.
+    pub fn start_at(address: SocketAddr, answer: impl Fn(&Heard) -> Option<u16> + Send + Sync + 'static) -> Self {
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let keep = Arc::clone(&heard);
-        let listening = Listening::start(move |stream| {
+        let listening = Listening::start_at(address, move |stream| {
             // An error is the end of the connection, and whose fault it is the test will find out.
             let _ = converse(&stream, |request| {
                 let answered = answer(&request);
@@ -111,7 +124,7 @@ impl Receiver {
 }
 
 fn converse(stream: &TcpStream, mut answer: impl FnMut(Heard) -> Option<u16>) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
         let Some(status) = answer(request) else { return Ok(()) };

@@ -1,21 +1,30 @@
 //! Waiting for something, with a deadline.
 
 use std::{
+    env,
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
 
-/// How long anything that must happen may take on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything that must happen may take on a machine that is busy with other things: 30 s, or on one that is slow itself
+/// the seconds in the environment variable `KPULSE_TEST_PATIENCE`.
+pub fn patience() -> Duration {
+    static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
+        let named = env::var("KPULSE_TEST_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+        Duration::from_secs(named.unwrap_or(30))
+    });
+    *PATIENCE
+}
 
 /// Asks again and again until `ready` gives something.
 ///
 /// # Panics
 ///
-/// If it has not after [`PATIENCE`]; `what` is then named.
+/// If it has not after [`patience`]; `what` is then named.
 #[expect(clippy::panic, reason = "a test that waits in vain has failed")]
 pub fn until<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, ready).unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain: {what}"))
+    within(patience(), ready).unwrap_or_else(|| panic!("waited {:?} in vain: {what}", patience()))
 }
 
 /// Asks again and again until `ready` gives something, at most for so long.

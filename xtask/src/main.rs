@@ -3,11 +3,13 @@
 //! # Layout
 //!
 //! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`]; `ci` is `test` with skips forbidden.
+//! [`kernel`] runs tests on other kernels, in virtual machines.
 //! [`requirements`] is the table of what this repository needs from the machine, [`tally`] reads what tests print,
 //! [`watch`] lets a person see it at the same time, [`shell`] starts other programs.
 
 mod bench;
 mod build;
+mod kernel;
 mod requirements;
 mod run;
 mod setup;

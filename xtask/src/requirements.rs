@@ -22,6 +22,8 @@ pub enum Purpose {
     Test,
     /// Run the benchmarks
     Bench,
+    /// Run tests on other kernels, in virtual machines
+    Kernels,
 }
 
 /// One thing needed.
@@ -40,6 +42,8 @@ pub struct Requirement {
 pub enum Source {
     /// The component `name` of the active Rust toolchain; there, if `probe` exists under the toolchain's sysroot.
     Component { probe: &'static str },
+    /// The compiled standard library for the target `name`, of the active Rust toolchain.
+    Target,
     /// The crate `name`, installed under `target/tools`; there, if `name --version` says `version`.
     Crate { version: &'static str },
     /// Debian packages; there, if all `binaries` are.
@@ -53,8 +57,10 @@ pub enum Source {
     },
 }
 
-const ALL: &[Purpose] = &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench];
+const ALL: &[Purpose] =
+    &[Purpose::Build, Purpose::Run, Purpose::QuickTest, Purpose::Test, Purpose::Bench, Purpose::Kernels];
 const LIVE: &[Purpose] = &[Purpose::Test, Purpose::Bench];
+const KERNELS: &[Purpose] = &[Purpose::Test, Purpose::Kernels];
 const TEST: &[Purpose] = &[Purpose::QuickTest, Purpose::Test];
 
 /// Everything needed, in the order of installation.
@@ -97,7 +103,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "fio",
         why: "disk load of known shape, and a second opinion on latency",
-        purposes: LIVE,
+        purposes: &[Purpose::Test, Purpose::Bench, Purpose::Kernels],
         source: Source::Debian { packages: &["fio"], binaries: &["fio"], service: None, elsewhere: None },
     },
     Requirement {
@@ -140,6 +146,17 @@ pub const REQUIREMENTS: &[Requirement] = &[
         },
     },
     Requirement {
+        name: "victoria-metrics",
+        why: "runs the rules that are shipped for Prometheus, and vmalert reads them",
+        purposes: &[Purpose::Test],
+        source: Source::Debian {
+            packages: &["victoria-metrics"],
+            binaries: &["victoria-metrics", "vmalert"],
+            service: Some("victoria-metrics"),
+            elsewhere: None,
+        },
+    },
+    Requirement {
         name: "alertmanager",
         why: "gets the agent's alerts, and amtool shows what it got",
         purposes: &[Purpose::Test],
@@ -150,7 +167,48 @@ pub const REQUIREMENTS: &[Requirement] = &[
             elsewhere: None,
         },
     },
+    Requirement {
+        name: "x86_64-unknown-linux-musl",
+        why: "static programs, which run in virtual machines where there is no C library",
+        purposes: KERNELS,
+        source: Source::Target,
+    },
+    Requirement {
+        name: "musl-gcc",
+        why: "compiles what of them is written in C",
+        purposes: KERNELS,
+        source: debian(&["musl-tools"], &["musl-gcc"]),
+    },
+    Requirement {
+        name: "qemu",
+        why: "virtual machines with other kernels",
+        purposes: KERNELS,
+        source: debian(&["qemu-system-x86"], &["qemu-system-x86_64"]),
+    },
+    Requirement {
+        name: "kernel tools",
+        why: "unpack kernels and their modules, and pack what is booted",
+        purposes: KERNELS,
+        source: debian(&["cpio", "kmod", "xz-utils", "zstd"], &["cpio", "modprobe", "depmod", "xz", "zstd"]),
+    },
+    Requirement {
+        name: "Debian's keys",
+        why: "kernels come from Debian, signed",
+        purposes: KERNELS,
+        // The whole path of a file, which is found as it is.
+        source: debian(&["debian-archive-keyring"], &["/usr/share/keyrings/debian-archive-keyring.gpg"]),
+    },
+    Requirement {
+        name: "disk tools",
+        why: "disks upon disks, and filesystems on them",
+        purposes: KERNELS,
+        source: debian(&["dmsetup", "e2fsprogs", "mount"], &["dmsetup", "mkfs.ext4", "losetup"]),
+    },
 ];
+
+const fn debian(packages: &'static [&'static str], binaries: &'static [&'static str]) -> Source {
+    Source::Debian { packages, binaries, service: None, elsewhere: None }
+}
 
 /// Looks things up on this machine; asks for the toolchain's place once.
 pub struct Machine {
@@ -176,6 +234,7 @@ impl Machine {
     pub fn meets(&self, requirement: &Requirement) -> bool {
         match requirement.source {
             Source::Component { probe } => self.sysroot.join(probe).exists(),
+            Source::Target => self.sysroot.join("lib/rustlib").join(requirement.name).exists(),
             Source::Crate { version } => {
                 let program = shell::tools().join("bin").join(requirement.name);
                 shell::output(Command::new(program).arg("--version")).is_ok_and(|said| says_version(&said, version))

@@ -51,7 +51,8 @@ pub fn ensure_for(purposes: &[Purpose]) -> Result<bool> {
     let is_debian = |it: &Requirement| matches!(it.source, Source::Debian { .. });
     for group in missing.chunk_by(|a, b| is_debian(a) && is_debian(b)) {
         match group[0].source {
-            Source::Component { .. } => add_component(group[0])?,
+            Source::Component { .. } => rustup_add("component", group[0])?,
+            Source::Target => rustup_add("target", group[0])?,
             Source::Crate { version } => install_crate(group[0], version)?,
             Source::Debian { .. } => install_packages(group, &mut packages_are_known)?,
         }
@@ -69,21 +70,23 @@ pub fn ensure_for(purposes: &[Purpose]) -> Result<bool> {
 fn origin(requirement: &Requirement) -> String {
     match requirement.source {
         Source::Component { .. } => "a component of the Rust toolchain".into(),
+        Source::Target => "a target of the Rust toolchain".into(),
         Source::Crate { version } => format!("{version} from crates.io, a few minutes, into target/tools"),
         Source::Debian { packages, .. } => format!("Debian: {}", packages.join(", ")),
     }
 }
 
-fn add_component(requirement: &Requirement) -> Result<()> {
+/// `kind` is what rustup calls it: a component or a target.
+fn rustup_add(kind: &str, requirement: &Requirement) -> Result<()> {
     let name = requirement.name;
-    shell::headline(&format!("rustup component add {name}"));
+    shell::headline(&format!("rustup {kind} add {name}"));
     ensure!(
         shell::has("rustup"),
         "{name} is missing and there is no rustup to add it: install Rust from https://rustup.rs, or {name} from where \
          this Rust came from"
     );
     // Without `--toolchain`, rustup adds to the toolchain that runs this.
-    shell::run(shell::command("rustup").args(["component", "add", name]))
+    shell::run(shell::command("rustup").args([kind, "add", name]))
         .with_context(|| format!("setup stopped at {name}: rustup could not add it (is the network there?)"))
 }
 

@@ -30,9 +30,17 @@ pub fn tools() -> PathBuf {
 ///
 /// Ask before anything is built: afterwards this very executable may have been replaced.
 pub fn kpulse(profile_dir: &str) -> Result<PathBuf> {
+    Ok(target()?.join(profile_dir).join("kpulse"))
+}
+
+/// The directory that cargo builds into, wherever it was moved to. As for [`kpulse`], ask before anything is built.
+///
+/// # Errors
+/// Where xtask's own executable does not lie in it.
+pub fn target() -> Result<PathBuf> {
     let xtask = env::current_exe().context("cannot find xtask's own executable")?;
     let target = xtask.parent().and_then(Path::parent).context("xtask's executable lies outside a target directory")?;
-    Ok(target.join(profile_dir).join("kpulse"))
+    Ok(target.into())
 }
 
 /// A program that finds system tools whoever the user is, in the workspace's directory.
@@ -88,7 +96,12 @@ pub fn show(command: &Command) -> String {
 
 /// Whether a program of this name can be started.
 pub fn has(program: &str) -> bool {
-    env::split_paths(&search_path()).any(|dir| dir.join(program).is_file())
+    find(program).is_some()
+}
+
+/// The file of a program, where the commands of this tool find it.
+pub fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&search_path()).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 /// Whether this process acts as root.

@@ -55,6 +55,14 @@ impl Tally {
         self.ignored.push(Skip { name: name.to_owned(), reason: reason.to_owned() });
     }
 
+    /// Takes in tests that another than the harness has run: how many passed, and what is said of each that failed.
+    pub fn elsewhere(&mut self, passed: usize, failures: impl IntoIterator<Item = String>) {
+        self.harness_passed += passed;
+        let before = self.failures.len();
+        self.failures.extend(failures);
+        self.harness_failed += self.failures.len() - before;
+    }
+
     /// Adds another tally to this one.
     pub fn add(&mut self, other: &Self) {
         self.harness_passed += other.harness_passed;
@@ -202,6 +210,13 @@ mod tests {
     fn other_lines_count_for_nothing() {
         let tally = tally(&["test x ... ok", "   Compiling x", "3 passed; 4 failed", "", "it was SKIPPED yesterday"]);
         assert_eq!(tally, Tally::default());
+    }
+
+    #[test]
+    fn tests_of_another_harness_count_as_well() {
+        let mut tally = tally(&["test result: ok. 1 passed; 0 failed; 0 ignored"]);
+        tally.elsewhere(3, ["x: why".to_owned()]);
+        assert_eq!((tally.to_string().as_str(), tally.failures().len()), ("4 passed, 1 failed, 0 skipped", 1));
     }
 
     #[test]

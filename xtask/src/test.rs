@@ -5,15 +5,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
-use crate::{build, requirements::Purpose, setup, shell, tally::Tally, watch};
+use crate::{
+    build,
+    kernel::{self, machine::Shape, matrix, results::KernelResults},
+    requirements::Purpose,
+    setup, shell,
+    tally::Tally,
+    watch,
+};
 
 #[derive(clap::Args, Default)]
 pub struct Args {
     /// Leave out what needs root and the running kernel
     #[arg(long)]
     quick: bool,
+    /// Run nothing but the tests inside virtual machines with Debian's newest kernels of these series, such as 5.10
+    #[arg(long, value_name = "VERSION", num_args = 1.., conflicts_with_all = ["quick", "filters"])]
+    kernel: Vec<String>,
+    /// The same with every kernel of the matrix and this machine's own; writes docs/KERNELS.md
+    #[arg(long, conflicts_with_all = ["quick", "filters", "kernel"])]
+    all_kernels: bool,
+    /// With either of these: only the machines of these names
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    machine: Vec<String>,
     /// Run only tests whose name contains one of these; no format, no lints
     filters: Vec<String>,
 }
@@ -32,11 +48,17 @@ pub enum Skips {
 /// # Errors
 /// Where anything failed, the summary on standard output says what.
 pub fn test(args: &Args, skips: Skips) -> Result<()> {
+    if args.all_kernels || !args.kernel.is_empty() {
+        let steps = [if args.all_kernels { whole_matrix(args, skips)? } else { kernels_named(args, skips)? }];
+        let sum = summary(&steps);
+        return verdict(&steps, &sum, args, skips);
+    }
     let live = !args.quick && shell::is_root();
     setup::ensure_for(&[if live { Purpose::Test } else { Purpose::QuickTest }])?;
 
     let mut steps = Vec::new();
-    let packages = ["--package", "monitor-common", "--package", "monitor-user", "--package", "xtask"];
+    let packages =
+        ["--package", "monitor-common", "--package", "monitor-user", "--package", "simulation", "--package", "xtask"];
     steps.push(step("unit and property tests", cargo_test(&packages, &[], args))?);
     if args.filters.is_empty() {
         steps.push(step("format", shell::cargo(["fmt", "--all", "--check"]))?);
@@ -44,6 +66,9 @@ pub fn test(args: &Args, skips: Skips) -> Result<()> {
     }
     if live {
         steps.extend(live_tests(args)?);
+        if args.filters.is_empty() {
+            steps.push(ends_of_the_matrix(skips)?);
+        }
     } else if !args.quick {
         steps.push(left_out(args)?);
     }
@@ -101,6 +126,61 @@ fn live_tests(args: &Args) -> Result<Vec<Step>> {
     let mut live = cargo_test(&["--package", "tests"], &["--test-threads", "1"], args);
     live.env("KPULSE_BIN", kpulse);
     Ok(vec![built, step("tests against the running kernel", live)?])
+}
+
+/// The oldest and the newest kernel, on the machines that take least time.
+fn ends_of_the_matrix(skips: Skips) -> Result<Step> {
+    let shapes: Vec<_> = matrix::SHAPES.iter().filter(|shape| shape.always).collect();
+    kernels(skips, || kernel::run(&matrix::ENDS, &shapes, false))
+}
+
+fn kernels_named(args: &Args, skips: Skips) -> Result<Step> {
+    let series: Vec<_> = args.kernel.iter().map(String::as_str).collect();
+    let shapes = shapes(args)?;
+    kernels(skips, || kernel::run(&series, &shapes, false))
+}
+
+fn whole_matrix(args: &Args, skips: Skips) -> Result<Step> {
+    let shapes = shapes(args)?;
+    kernels(skips, || {
+        let all = kernel::run(matrix::KERNELS, &shapes, shell::is_root())?;
+        if args.machine.is_empty() {
+            kernel::write_page(&all)?;
+        }
+        Ok(all)
+    })
+}
+
+/// The machines that were asked for.
+fn shapes(args: &Args) -> Result<Vec<&'static Shape>> {
+    let known = |name: &String| matrix::SHAPES.iter().any(|shape| shape.name == name);
+    if let Some(name) = args.machine.iter().find(|name| !known(name)) {
+        let names: Vec<_> = matrix::SHAPES.iter().map(|shape| shape.name).collect();
+        bail!("there is no machine {name}: expected one of {}", names.join(", "));
+    }
+    let wanted = |shape: &&Shape| args.machine.is_empty() || args.machine.iter().any(|name| name == shape.name);
+    Ok(matrix::SHAPES.iter().filter(wanted).collect())
+}
+
+/// A step of what the machines said. A kernel that cannot be had was left out, but where nothing may be.
+fn kernels(skips: Skips, run: impl FnOnce() -> Result<Vec<KernelResults>>) -> Result<Step> {
+    let started = Instant::now();
+    let all = run()?;
+    let mut tally = Tally::default();
+    for kernel in &all {
+        let (passed, failed, _) = kernel.counts();
+        println!("Linux {:<12} {:<34} {passed} passed, {failed} failed", kernel.series, kernel.release);
+        tally.elsewhere(passed, kernel.failures().into_iter().map(|it| format!("Linux {}: {it}", kernel.series)));
+        if let Some(why) = &kernel.missing {
+            match skips {
+                Skips::Listed => tally.leave_out(&format!("Linux {}", kernel.series), why),
+                Skips::Fail => tally.elsewhere(0, [format!("Linux {}: {why}", kernel.series)]),
+            }
+        }
+    }
+    let failed = tally.failed();
+    let fault = (failed > 0).then(|| format!("{failed} tests on other kernels"));
+    Ok(Step { title: "other kernels".into(), tally, fault, time: started.elapsed() })
 }
 
 /// Without root: names what is left out, and sees to it that it at least compiles.

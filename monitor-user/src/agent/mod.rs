@@ -79,6 +79,26 @@ impl Signals {
     }
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To take up the configuration anew.
+    Reload,
+    /// To end, by the signal of this name.
+    End(&'static str),
+}
+
+impl Signals {
+    /// Waits for the next.
+    pub async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.hangup.recv() => Wish::Reload,
+            _ = self.terminate.recv() => Wish::End("SIGTERM"),
+            _ = self.interrupt.recv() => Wish::End("SIGINT"),
+        }
+    }
+}
+
 /// The daemon, not yet running.
 pub struct Agent {
     config: Config,

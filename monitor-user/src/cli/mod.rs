@@ -14,6 +14,9 @@ pub mod record;
 pub mod replay;
 pub mod rules;
 pub mod sample;
+pub mod server;
+pub mod server_backup;
+pub mod token;
 pub mod simulate;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
@@ -23,7 +26,10 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 pub use self::print::{Closed, print};
 use crate::{
-    config::{DEFAULT_FILE, Errors, FILE_VARIABLE, KEYS, Key, Kind, Level, Loaded, Origin, Sources, capitalised, load},
+    config::{
+        DEFAULT_FILE, Errors, FILE_VARIABLE, KEYS, Key, Kind, Level, Loaded, Origin, SERVER_FILE, SERVER_KEYS, Sources,
+        capitalised, load,
+    },
     log::{self, LogHandle},
 };
 
@@ -77,6 +83,8 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("config", args)) => config::run(args),
         Some(("rules", args)) => rules::run(args),
         Some(("baseline", args)) => baseline::run(args),
+        Some(("server", args)) => server::run(args),
+        Some(("token", args)) => token::run(args),
         Some(("simulate", args)) => simulate::run(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
@@ -103,22 +111,33 @@ pub fn command() -> Command {
             config::command(),
             rules::command(),
             baseline::command(),
+            server::command(),
+            token::command(),
             simulate::command(),
         ])
 }
 
 /// Adds `--config` and a flag for every key. Of these, `-h` shows only the keys in `shown`, `--help` all.
 fn with_settings(command: Command, shown: &[&str]) -> Command {
+    with_keys(command, KEYS, DEFAULT_FILE, shown)
+}
+
+/// As [`with_settings`], of the server.
+fn with_server_settings(command: Command, shown: &[&str]) -> Command {
+    with_keys(command, SERVER_KEYS, SERVER_FILE, shown)
+}
+
+fn with_keys(command: Command, keys: &'static [Key], default_file: &str, shown: &[&str]) -> Command {
     let file = Arg::new("config")
         .long("config")
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help_heading("Settings")
-        .help(format!("Configuration file [default: {DEFAULT_FILE} if it exists]"))
+        .help(format!("Configuration file [default: {default_file} if it exists]"))
         .long_help(format!(
-            "Configuration file.\n[default: {DEFAULT_FILE} if it exists] [environment: {FILE_VARIABLE}]"
+            "Configuration file.\n[default: {default_file} if it exists] [environment: {FILE_VARIABLE}]"
         ));
-    command.arg(file).args(KEYS.iter().map(|key| flag(key).hide_short_help(!shown.contains(&key.name))))
+    command.arg(file).args(keys.iter().map(|key| flag(key).hide_short_help(!shown.contains(&key.name))))
 }
 
 /// Every key, for [`with_settings`].
@@ -152,18 +171,30 @@ fn flag(key: &'static Key) -> Arg {
 
 /// The sources of the configuration, as a command's flags and the environment name them.
 fn sources(args: &ArgMatches) -> Sources {
+    sources_of(args, KEYS, DEFAULT_FILE)
+}
+
+fn sources_of(args: &ArgMatches, keys: &'static [Key], default_file: &str) -> Sources {
     let env = Sources::environment();
     let named = args.get_one::<PathBuf>("config").cloned();
     let variable = env.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     let flags: BTreeMap<_, _> =
-        KEYS.iter().filter_map(|key| Some((key.name, args.get_one::<String>(key.name)?.clone()))).collect();
-    Sources { file: named.or(variable), default_file: Some(DEFAULT_FILE.into()), flags, env }
+        keys.iter().filter_map(|key| Some((key.name, args.get_one::<String>(key.name)?.clone()))).collect();
+    Sources { keys, file: named.or(variable), default_file: Some(default_file.into()), flags, env }
 }
 
 /// Loads the configuration and begins the log. A command that is no daemon logs warnings and errors only, unless someone
 /// has set the level: its output is for a person.
 fn settings(args: &ArgMatches, daemon: bool) -> Result<Settings> {
-    let sources = sources(args);
+    settings_of(sources(args), daemon)
+}
+
+/// As [`settings`], of the server.
+fn server_settings(args: &ArgMatches, daemon: bool) -> Result<Settings> {
+    settings_of(sources_of(args, SERVER_KEYS, SERVER_FILE), daemon)
+}
+
+fn settings_of(sources: Sources, daemon: bool) -> Result<Settings> {
     let loaded = load(&sources)?;
     let mut config = loaded.config.clone();
     if !daemon && loaded.origin.get("log.level") == Some(&Origin::Default) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    KEYS, Key,
+    Key,
     document::{self, MOST},
     key::Given,
     problem::{Problem, did_you_mean, nearest, quoted},
@@ -24,19 +24,19 @@ pub struct Contents {
     pub problems: Vec<Problem>,
 }
 
-/// Reads a file into `config`. `None` if there is no such file.
-pub fn read(path: &Path, config: &mut Config) -> Option<Contents> {
+/// Reads a file of these keys into `config`. `None` if there is no such file.
+pub fn read(path: &Path, keys: &'static [Key], config: &mut Config) -> Option<Contents> {
     match document::read(path, LARGEST, "a configuration") {
-        Ok(bytes) => bytes.map(|bytes| parse(path, &bytes, config)),
+        Ok(bytes) => bytes.map(|bytes| parse(path, &bytes, keys, config)),
         Err(problem) => Some(Contents { keys: Vec::new(), problems: vec![problem] }),
     }
 }
 
 /// Parses a file's bytes into `config`. `path` is for the messages.
-pub fn parse(path: &Path, bytes: &[u8], config: &mut Config) -> Contents {
+pub fn parse(path: &Path, bytes: &[u8], known: &'static [Key], config: &mut Config) -> Contents {
     let mut keys = Vec::new();
     let (lines, problems) = document::parse(path, bytes, |table| {
-        let mut reader = Reader { config, keys: Vec::new(), problems: Vec::new() };
+        let mut reader = Reader { known, config, keys: Vec::new(), problems: Vec::new() };
         reader.table("", table);
         keys = reader.keys;
         reader.problems
@@ -47,6 +47,7 @@ pub fn parse(path: &Path, bytes: &[u8], config: &mut Config) -> Contents {
 
 /// Walks the tables of a document. Positions are byte offsets.
 struct Reader<'a> {
+    known: &'static [Key],
     config: &'a mut Config,
     keys: Vec<(&'static Key, usize)>,
     problems: Vec<(usize, String)>,
@@ -61,8 +62,8 @@ impl Reader<'_> {
             // A quoted name with a dot in it looks like one of ours and is not.
             let ours = !name.get_ref().contains('.');
             let group = format!("{full}.");
-            let members: Vec<&str> = KEYS.iter().filter_map(|key| key.name.strip_prefix(&*group)).collect();
-            if let Some(key) = Key::find(&full).filter(|_| ours) {
+            let members: Vec<&str> = self.known.iter().filter_map(|key| key.name.strip_prefix(&*group)).collect();
+            if let Some(key) = self.known.iter().find(|key| key.name == full).filter(|_| ours) {
                 self.key(key, value.span().start, value.get_ref());
             } else if ours && !members.is_empty() {
                 match value.get_ref() {
@@ -101,14 +102,14 @@ impl Reader<'_> {
         if self.problems.len() >= MOST {
             return;
         }
-        let tables = || KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(table, _)| table));
+        let tables = || self.known.iter().filter_map(|key| key.name.split_once('.').map(|(table, _)| table));
         let (what, meant) = match value {
             DeValue::Table(_) => {
                 let mut meant = nearest(full, tables());
                 meant.dedup();
                 ("table", meant)
             }
-            _ => ("key", nearest(full, KEYS.iter().map(|key| key.name))),
+            _ => ("key", nearest(full, self.known.iter().map(|key| key.name))),
         };
         let hint = match meant.as_slice() {
             [same] if *same == full => ": write it without quotes".into(),

@@ -137,6 +137,12 @@ pub static KEYS: &[Key] = &[
         "how long a report waits for the server before it is dropped"),
 ];
 
-const fn key(name: &'static str, default: &'static str, kind: Kind, reload: bool, help: &'static str) -> Key {
+pub(super) const fn key(
+    name: &'static str,
+    default: &'static str,
+    kind: Kind,
+    reload: bool,
+    help: &'static str,
+) -> Key {
     Key { name, default, kind, reload, help }
 }

@@ -5,7 +5,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `keys` | every key, once; everything else is derived from there |
+//! | `keys`, `server_keys` | every key of the agent and of the server, once; everything else is derived from there |
 //! | `key` | what a key is, and the way of a value into [`Config`] and back |
 //! | `settings` | [`Config`], the typed result |
 //! | `file` | one configuration file; `document` any TOML file, with the place of all that is wrong |
@@ -19,6 +19,7 @@ mod file;
 mod key;
 mod keys;
 pub(crate) mod problem;
+mod server_keys;
 mod settings;
 mod show;
 
@@ -32,15 +33,19 @@ pub use self::{
     key::{Field, Given, Key, Kind},
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
+    server_keys::SERVER_KEYS,
     settings::{
-        Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Notify, Probes, Record, Rules, State,
-        Tasks,
+        Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Nodes, Notify, Probes, Record, Rules,
+        State, Store, Tasks, Tls,
     },
     show::{capitalised, default_file, show},
 };
 
 /// The file that is read when none is named, if it exists.
 pub const DEFAULT_FILE: &str = "/etc/kpulse/kpulse.toml";
+
+/// The same for the server.
+pub const SERVER_FILE: &str = "/etc/kpulse/server.toml";
 
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "KPULSE_CONFIG";
@@ -49,8 +54,10 @@ pub const FILE_VARIABLE: &str = "KPULSE_CONFIG";
 const PREFIX: &str = "KPULSE_";
 
 /// Where a configuration comes from. Kept by the agent, which reads the file again on SIGHUP.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sources {
+    /// What can be set: the keys of one command.
+    pub keys: &'static [Key],
     /// The file that a flag or [`FILE_VARIABLE`] names; it must exist.
     pub file: Option<PathBuf>,
     /// The file that is read if none is named and it exists.
@@ -62,14 +69,23 @@ pub struct Sources {
 }
 
 /// A valid configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
+    /// What could be set.
+    pub keys: &'static [Key],
     /// What is in force.
     pub config: Config,
     /// Whence each value came, by the key's name; one entry for each key.
     pub origin: BTreeMap<&'static str, Origin>,
     /// What is odd but no error: variables that mean nothing. One line each.
     pub warnings: Vec<String>,
+}
+
+impl Default for Sources {
+    /// None: the agent's keys with their defaults.
+    fn default() -> Self {
+        Self { keys: KEYS, file: None, default_file: None, flags: BTreeMap::new(), env: BTreeMap::new() }
+    }
 }
 
 impl Sources {
@@ -88,7 +104,7 @@ impl Sources {
 ///
 /// All that is wrong in any of the sources.
 pub fn load(sources: &Sources) -> Result<Loaded, Errors> {
-    let mut loading = Loading::default();
+    let mut loading = Loading::new(sources.keys);
     match (&sources.file, &sources.default_file) {
         (Some(path), _) => loading.file(path, true),
         (None, Some(path)) => loading.file(path, false),
@@ -96,7 +112,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Errors> {
     }
     loading.env(&sources.env);
     for (name, text) in &sources.flags {
-        if let Some(key) = Key::find(name) {
+        if let Some(key) = sources.keys.iter().find(|key| key.name == *name) {
             loading.text(key, Origin::Flag(format!("--{}", key.flag())), text);
         }
     }
@@ -113,8 +129,8 @@ pub fn load_file(path: &Path) -> Result<Loaded, Errors> {
 }
 
 /// A configuration on its way: later sources overwrite earlier ones.
-#[derive(Default)]
 struct Loading {
+    keys: &'static [Key],
     config: Config,
     origin: BTreeMap<&'static str, Origin>,
     problems: Vec<Problem>,
@@ -122,8 +138,13 @@ struct Loading {
 }
 
 impl Loading {
+    fn new(keys: &'static [Key]) -> Self {
+        let config = Config::of(keys);
+        Self { keys, config, origin: BTreeMap::new(), problems: Vec::new(), warnings: Vec::new() }
+    }
+
     fn file(&mut self, path: &Path, must_exist: bool) {
-        let Some(contents) = file::read(path, &mut self.config) else {
+        let Some(contents) = file::read(path, self.keys, &mut self.config) else {
             if must_exist {
                 let message = "no such file: name one that exists, or none".into();
                 self.problems.push(Problem { place: Place::Whole(path.into()), message });
@@ -140,14 +161,15 @@ impl Loading {
         // A variable that is set to nothing counts as not set, as it does for most programs.
         for (name, value) in env.iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty()) {
             let origin = Origin::Env(name.clone());
-            match (KEYS.iter().find(|key| key.env() == *name), value.to_str()) {
+            match (self.keys.iter().find(|key| key.env() == *name), value.to_str()) {
                 (Some(key), Some(text)) => self.text(key, origin, text),
                 (Some(_), None) => {
                     self.problems.push(Problem { place: Place::Given(origin), message: "not UTF-8".into() });
                 }
                 (None, _) if name == FILE_VARIABLE => {}
                 (None, _) => {
-                    self.warnings.push(format!("{origin}: kpulse has no such variable{}", meant_variable(name)));
+                    self.warnings
+                        .push(format!("{origin}: kpulse has no such variable{}", meant_variable(self.keys, name)));
                 }
             }
         }
@@ -163,18 +185,19 @@ impl Loading {
     }
 
     fn finish(mut self) -> Result<Loaded, Errors> {
-        for key in KEYS {
+        for key in self.keys {
             self.origin.entry(key.name).or_insert(Origin::Default);
         }
         if self.problems.is_empty() {
             self.filesystem_times();
             self.judge_times();
             self.notify_secrets();
+            self.tls_files();
         }
         if !self.problems.is_empty() {
             return Err(Errors(self.problems));
         }
-        Ok(Loaded { config: self.config, origin: self.origin, warnings: self.warnings })
+        Ok(Loaded { keys: self.keys, config: self.config, origin: self.origin, warnings: self.warnings })
     }
 
     /// Whoever is told of alerts is told at most one secret, and a whole one.
@@ -189,6 +212,21 @@ impl Loading {
             self.problems.push(Problem { place: Place::Given(place), message: format!("{key}: {message}") });
         }
         self.warnings.extend(self.config.server.warnings());
+    }
+
+    /// A certificate is of no use without its key; a client's proves nothing without TLS.
+    fn tls_files(&mut self) {
+        let tls = &self.config.tls;
+        let (cert, key, ca) = (tls.cert_file.is_some(), tls.key_file.is_some(), tls.client_ca_file.is_some());
+        let both = ["tls.cert_file", "tls.key_file"];
+        if cert != key {
+            self.disagree(both, "tls.cert_file and tls.key_file: set both or none".into());
+        } else if ca && !cert {
+            self.disagree(
+                ["tls.client_ca_file"; 2],
+                "tls.client_ca_file: set tls.cert_file and tls.key_file too".into(),
+            );
+        }
     }
 
     /// A question may not be outlived by the next one: the agent would never have an answer.
@@ -235,9 +273,9 @@ impl Loading {
 }
 
 /// A hint at the variable that was meant, if one is near.
-fn meant_variable(name: &str) -> String {
+fn meant_variable(keys: &[Key], name: &str) -> String {
     let bare = |variable: String| variable.trim_start_matches(PREFIX).to_lowercase();
-    let known: Vec<String> = KEYS.iter().map(Key::env).chain([FILE_VARIABLE.into()]).map(bare).collect();
+    let known: Vec<String> = keys.iter().map(Key::env).chain([FILE_VARIABLE.into()]).map(bare).collect();
     let meant = problem::nearest(&bare(name.into()), known.iter().map(String::as_str));
     let meant: Vec<String> = meant.iter().map(|name| format!("{PREFIX}{}", name.to_uppercase())).collect();
     problem::did_you_mean(&meant)

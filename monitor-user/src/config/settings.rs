@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use monitor_common::indexed_enum;
 
-use super::{KEYS, key::Given};
+use super::{KEYS, Key, key::Given};
 use crate::index::{self, Mode, baseline::Learning};
 pub use crate::{notify::Settings as Notify, ship::Settings as Server};
 
@@ -44,6 +44,51 @@ pub struct Config {
     pub notify: Notify,
     /// The fleet's server.
     pub server: Server,
+    /// What proves who is who; the server's.
+    pub tls: Tls,
+    /// What the server takes from whom.
+    pub nodes: Nodes,
+    /// What the server keeps, and for how long.
+    pub store: Store,
+}
+
+/// What proves who is who: the server to its nodes, and nodes to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's certificate and those between it and its authority; PEM.
+    pub cert_file: Option<PathBuf>,
+    /// Its key; PEM.
+    pub key_file: Option<PathBuf>,
+    /// Authorities whose certificates prove a node's name; PEM.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// What the server takes from whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nodes {
+    /// The most nodes.
+    pub most: usize,
+    /// The most connections at once.
+    pub clients: usize,
+    /// After so long without a report a node is down.
+    pub down_after: Duration,
+    /// After so long without a report a node is forgotten.
+    pub forget_after: Duration,
+    /// The most nodes with a series of their own on the metrics page.
+    pub max_series: usize,
+}
+
+/// What the server keeps, and for how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Store {
+    /// Reports as they came.
+    pub full_for: Duration,
+    /// Their sums over a minute.
+    pub minutes_for: Duration,
+    /// Their sums over an hour.
+    pub hours_for: Duration,
+    /// The most bytes of the database.
+    pub max_bytes: usize,
 }
 
 /// What outlives the agent.
@@ -203,17 +248,27 @@ pub struct Change {
 impl Config {
     /// What differs in `new`, in the order of [`KEYS`].
     pub fn changes(&self, new: &Self) -> Vec<Change> {
-        let change = |key: &'static super::Key| {
+        self.changes_of(KEYS, new)
+    }
+
+    /// What differs in `new`, in the order of `keys`.
+    pub fn changes_of(&self, keys: &'static [Key], new: &Self) -> Vec<Change> {
+        let change = |key: &'static Key| {
             let (from, to) = (key.toml(self), key.toml(new));
             (from != to).then_some(Change { key: key.name, from, to, needs_restart: !key.reload })
         };
-        KEYS.iter().filter_map(change).collect()
+        keys.iter().filter_map(change).collect()
     }
 
     /// What is in force after `new` was loaded into a running agent: `new`, but as before in all that needs a restart.
     pub fn reloaded(&self, new: &Self) -> Self {
+        self.reloaded_of(KEYS, new)
+    }
+
+    /// As [`Self::reloaded`], of a command with these keys.
+    pub fn reloaded_of(&self, keys: &'static [Key], new: &Self) -> Self {
         let mut config = new.clone();
-        for key in KEYS.iter().filter(|key| !key.reload) {
+        for key in keys.iter().filter(|key| !key.reload) {
             key.set(&mut config, Given::Text(&key.text(self))).expect("a value in force is valid");
         }
         config
@@ -240,6 +295,13 @@ impl Index {
 impl Default for Config {
     /// The defaults that [`KEYS`] names.
     fn default() -> Self {
+        Self::of(KEYS)
+    }
+}
+
+impl Config {
+    /// The defaults that these keys name; what has no key among them is nothing.
+    pub fn of(keys: &'static [Key]) -> Self {
         let mut config = Self {
             listen: SocketAddr::from(([0; 4], 0)),
             interval: Duration::ZERO,
@@ -271,8 +333,11 @@ impl Default for Config {
             },
             notify: Notify::default(),
             server: Server::default(),
+            tls: Tls::default(),
+            nodes: Nodes::default(),
+            store: Store::default(),
         };
-        for key in KEYS {
+        for key in keys {
             key.set(&mut config, Given::Text(key.default)).expect("a default is valid");
         }
         config

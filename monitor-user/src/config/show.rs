@@ -1,10 +1,11 @@
 //! The configuration as text: what is in force and whence, and a commented file of the defaults. Both are valid TOML.
 
-use super::{Config, KEYS, Loaded, Origin};
+use super::{Config, Key, Loaded, Origin};
 
 /// What is in force: one key a line, with its origin in a comment.
 pub fn show(loaded: &Loaded) -> String {
-    let lines: Vec<(String, String)> = KEYS
+    let lines: Vec<(String, String)> = loaded
+        .keys
         .iter()
         .map(|key| {
             let origin = loaded.origin.get(key.name).unwrap_or(&Origin::Default).to_string();
@@ -16,17 +17,17 @@ pub fn show(loaded: &Loaded) -> String {
     lines.iter().map(|(line, origin)| format!("{line:width$}  # {origin}\n")).collect()
 }
 
-/// A complete configuration file: every key with its default, its range and what it is for, each commented out, so that
+/// A complete configuration file of these keys: every one with its default, its range and what it is for, each commented out, so that
 /// a later version's better default is taken.
-pub fn default_file() -> String {
+pub fn default_file(keys: &'static [Key]) -> String {
     let mut text = String::from(
         "# The configuration of kpulse. Every key is here with its default; remove the # before those you change.\n\
          # A flag beats an environment variable, a variable beats this file. `kpulse config check FILE` tells whether\n\
-         # a file is right. SIGHUP makes the agent read it again; keys marked \"restart\" need a restart to change.\n",
+         # a file is right. SIGHUP makes a daemon read it again; keys marked \"restart\" need a restart to change.\n",
     );
-    let defaults = Config::default();
+    let defaults = Config::of(keys);
     let mut table = "";
-    for key in KEYS {
+    for key in keys {
         let (group, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
         if group != table {
             text.push_str(&format!("\n[{group}]\n"));
@@ -56,16 +57,16 @@ mod tests {
     use std::path::Path;
 
     use super::{
-        super::{Given, Sources, file, key::tests::other_value, load},
+        super::{Given, KEYS, SERVER_KEYS, Sources, file, key::tests::other_value, load},
         *,
     };
 
     #[test]
     fn what_is_shown_is_valid_and_reads_back_as_the_same() {
-        let mut loaded = load(&Sources::default()).unwrap();
-        for changed in [false, true] {
+        for (keys, changed) in [(KEYS, false), (KEYS, true), (SERVER_KEYS, false), (SERVER_KEYS, true)] {
+            let mut loaded = load(&Sources { keys, ..Sources::default() }).unwrap();
             if changed {
-                for key in KEYS {
+                for key in keys {
                     key.set(&mut loaded.config, Given::Text(other_value(key))).unwrap();
                     // A path may contain what would end a comment.
                     let origin = Origin::File { path: "a\nb = 1\n".into(), line: 3 };
@@ -73,11 +74,11 @@ mod tests {
                 }
             }
             let text = show(&loaded);
-            let mut config = Config::default();
-            let contents = file::parse(Path::new("shown"), text.as_bytes(), &mut config);
+            let mut config = Config::of(keys);
+            let contents = file::parse(Path::new("shown"), text.as_bytes(), keys, &mut config);
             assert_eq!(contents.problems, []);
-            assert_eq!(contents.keys.len(), KEYS.len());
-            assert_eq!(text.lines().count(), KEYS.len());
+            assert_eq!(contents.keys.len(), keys.len());
+            assert_eq!(text.lines().count(), keys.len());
             assert_eq!(config, loaded.config);
         }
     }
@@ -91,9 +92,15 @@ mod tests {
 
     #[test]
     fn the_default_file_gives_nothing_and_without_its_comment_signs_every_default() {
-        let text = default_file();
-        let mut config = Config::default();
-        let contents = file::parse(Path::new("default"), text.as_bytes(), &mut config);
+        for keys in [KEYS, SERVER_KEYS] {
+            gives_nothing_or_every_default(keys);
+        }
+    }
+
+    fn gives_nothing_or_every_default(keys: &'static [Key]) {
+        let text = default_file(keys);
+        let mut config = Config::of(keys);
+        let contents = file::parse(Path::new("default"), text.as_bytes(), keys, &mut config);
         assert_eq!((contents.problems, contents.keys.len()), (vec![], 0));
         let bare: String = text
             .lines()
@@ -102,8 +109,8 @@ mod tests {
                 _ => format!("{line}\n"),
             })
             .collect();
-        let contents = file::parse(Path::new("default"), bare.as_bytes(), &mut config);
-        assert_eq!((contents.problems, contents.keys.len()), (vec![], KEYS.len()));
-        assert_eq!(config, Config::default());
+        let contents = file::parse(Path::new("default"), bare.as_bytes(), keys, &mut config);
+        assert_eq!((contents.problems, contents.keys.len()), (vec![], keys.len()));
+        assert_eq!(config, Config::of(keys));
     }
 }

@@ -37,7 +37,7 @@ impl Drop for Directory {
 
 /// What is wrong with a file of these contents, without the path.
 fn problems(contents: impl AsRef<[u8]>) -> Vec<String> {
-    let contents = file::parse(Path::new("f"), contents.as_ref(), &mut Config::default());
+    let contents = file::parse(Path::new("f"), contents.as_ref(), KEYS, &mut Config::default());
     contents.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -282,7 +282,7 @@ proptest! {
 
     #[test]
     fn one_broken_byte_in_the_default_file_never_panics(at in 0usize..4000, byte: u8) {
-        let mut bytes = default_file().replace("\n#", "\n").into_bytes();
+        let mut bytes = default_file(KEYS).replace("\n#", "\n").into_bytes();
         let at = at % bytes.len();
         bytes[at] = byte;
         problems(bytes);

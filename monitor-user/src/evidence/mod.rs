@@ -90,7 +90,16 @@ impl Evidence {
 /// Everything that the windows and the indices say about the subject. `before` is the window of the same length that ended
 /// where this one began; without it nothing is compared.
 pub fn gather(before: Option<&Window>, during: &Window, indices: &[Index], subject: &Subject) -> Evidence {
-    let indices = contributions::gather(indices, subject.mode());
+    gather_with(before, during, contributions::gather(indices, subject.mode()), subject)
+}
+
+/// As [`gather`], where many alerts share what the indices say.
+pub fn gather_with(
+    before: Option<&Window>,
+    during: &Window,
+    indices: Vec<IndexEvidence>,
+    subject: &Subject,
+) -> Evidence {
     let block = indices.iter().find(|index| index.signal == Signal::Block);
     let contribution = |device: &str| {
         let rows = block.iter().flat_map(|index| &index.by_device.rows);

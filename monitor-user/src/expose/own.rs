@@ -16,6 +16,14 @@ pub const METRICS: &[Metric] = &[
         collect: |view, out| out.value(&[&view.snapshot.status.version], 1.0),
     },
     Metric {
+        name: "kpulse_self_start_time_seconds",
+        kind: Kind::Gauge,
+        help: "When the agent began to count, in seconds since 1970. Counters before and after a change of it cannot be \
+               compared.",
+        labels: &[],
+        collect: |view, out| out.value(&[], seconds(view.snapshot.sample.origin.attached_ns)),
+    },
+    Metric {
         name: "kpulse_probe_state",
         kind: Kind::Gauge,
         help: "1 if the probe measures, 0 if it is off; reason says why, or what it does without, and is empty if \

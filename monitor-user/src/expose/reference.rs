@@ -40,17 +40,28 @@ pub fn page() -> String {
         let _ = write!(out, "\n## {title}\n\n| name | type | labels | what it says |\n|---|---|---|---|\n");
         metrics.iter().for_each(|metric| row(&mut out, metric));
     }
+    out.push_str(
+        "\n## The server\n\nWhat `/metrics` of `kpulse server` serves. Counters begin with the server.\n\n\
+         | name | type | labels | what it says |\n|---|---|---|---|\n",
+    );
+    for metric in crate::server::metrics::METRICS {
+        line(&mut out, metric.name, metric.kind, metric.labels, metric.help);
+    }
     out
 }
 
 fn row(out: &mut String, metric: &Metric) {
-    let kind = match metric.kind {
+    line(out, metric.name, metric.kind, metric.labels, metric.help);
+}
+
+fn line(out: &mut String, name: &str, kind: Kind, labels: &[&str], help: &str) {
+    let kind = match kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
         Kind::Histogram => "histogram",
     };
-    let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-    let _ = writeln!(out, "| `{}` | {kind} | {} | {} |", metric.name, labels.join(", "), metric.help);
+    let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+    let _ = writeln!(out, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
 }
 
 #[cfg(test)]
@@ -75,13 +86,15 @@ mod tests {
     #[test]
     fn names_follow_the_rules_of_prometheus() {
         let mut seen = std::collections::BTreeSet::new();
-        for metric in super::super::metrics() {
-            assert!(seen.insert(metric.name), "{} is defined twice", metric.name);
-            assert!(metric.name.starts_with("kpulse_"), "{}", metric.name);
-            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
-            assert!(metric.kind != Kind::Histogram || metric.name.ends_with("_seconds"), "{}", metric.name);
-            assert!(metric.help.ends_with('.') && !metric.help.contains('|'), "{}", metric.name);
-            assert!(!metric.labels.contains(&"le"), "{}", metric.name);
+        let agent = super::super::metrics().map(|metric| (metric.name, metric.kind, metric.help, metric.labels));
+        let server = crate::server::metrics::METRICS.iter().map(|m| (m.name, m.kind, m.help, m.labels));
+        for (name, kind, help, labels) in agent.chain(server) {
+            assert!(seen.insert(name), "{name} is defined twice");
+            assert!(name.starts_with("kpulse_"), "{name}");
+            assert_eq!(kind == Kind::Counter, name.ends_with("_total"), "{name}");
+            assert!(kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(help.ends_with('.') && !help.contains('|'), "{name}");
+            assert!(!labels.contains(&"le"), "{name}");
         }
     }
 }

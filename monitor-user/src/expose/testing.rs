@@ -224,6 +224,7 @@ fn status() -> Status {
             saved: 2,
             failed: 1,
         }),
+        shipping: None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     Load, Mode, Observation, Options, Standing, Verdict,
-    observe::{is_plausible, total},
+    load::{is_plausible, total},
     reference::{Baseline, Reference, mean, median},
 };
 

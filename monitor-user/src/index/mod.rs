@@ -6,22 +6,28 @@
 //! | module | what it is |
 //! |---|---|
 //! | `observe` | from a window to requests and seconds |
+//! | `load` | requests and seconds, and whether they can be |
 //! | `reference` | T_avg, in each mode |
 //! | `judge` | r of each node, and P |
 //! | `explain` | the index in full, with the contributions |
 //! | [`baseline`] | what requests usually take, learned and pinned |
 //! | `indexer` | a node alone: its baselines and its indices |
 //! | [`metrics`] | all of it as metrics |
+//!
+//! The package `simulation` compiles the same files with `cfg(index_alone)`, without those that need windows and metrics, and with
+//! optimisation always.
 
 pub mod baseline;
 mod explain;
+#[cfg(not(index_alone))]
 mod indexer;
 mod judge;
+mod load;
+#[cfg(not(index_alone))]
 pub mod metrics;
+#[cfg(not(index_alone))]
 mod observe;
 mod reference;
-#[cfg(test)]
-mod simulation;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -34,10 +40,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     explain::{index, verdict},
-    indexer::Indexer,
-    observe::{merge, observe},
+    load::merge,
     reference::{Baseline, MIN_PEERS},
 };
+#[cfg(not(index_alone))]
+pub use self::{indexer::Indexer, observe::observe};
 use crate::host::Class;
 
 indexed_enum! {

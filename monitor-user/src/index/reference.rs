@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Load, Mode, Observation, Stratum, observe::is_reference};
+use super::{Load, Mode, Observation, Stratum, load::is_reference};
 
 /// Looks up a baseline: seconds a request, by node and stratum; absent while it is not known.
 pub type Baseline<'a> = dyn Fn(&str, Stratum) -> Option<f64> + 'a;
@@ -38,7 +38,7 @@ impl<'a> Reference<'a> {
         match mode {
             Mode::Trailing | Mode::Pinned => Self::Baseline(baseline),
             Mode::InstantMean => {
-                let means = nodes.iter().flatten().filter_map(|node| super::observe::total(node).mean());
+                let means = nodes.iter().flatten().filter_map(|node| super::load::total(node).mean());
                 Self::Common(mean(means))
             }
             _ if peers < MIN_PEERS => Self::NoPeers,

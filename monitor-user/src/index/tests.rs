@@ -75,7 +75,7 @@ proptest! {
         if let Some(verdict) = index.verdict {
             prop_assert_eq!(verdict.p.to_bits(), 1f64.to_bits());
         } else {
-            prop_assert!(nodes.iter().all(|node| observe::total(node).requests < min_requests));
+            prop_assert!(nodes.iter().all(|node| load::total(node).requests < min_requests));
         }
     }
 

@@ -12,8 +12,7 @@ mod tests;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use self::book::Book;
-pub use self::book::ENDED;
+pub use self::book::{Book, ENDED};
 use crate::{
     alert::{Alert, State},
     config::Config,
@@ -175,6 +174,7 @@ impl Judge {
             window: &window,
             indices: &indices,
             own: own.as_ref(),
+            fleet: None,
         };
         let mut changes = self.engine.step(&moment);
         if !changes.is_empty() {

@@ -26,7 +26,8 @@ pub fn holding(rules: Vec<Rule>, window: &Window) -> Vec<Finding> {
         .collect();
     // Silenced rules hold as well.
     let rules = rules.into_iter().map(|rule| Rule { silenced: false, ..rule }).collect();
-    let moment = Moment { now_ns: 0, now_realtime_ns: window.end_realtime_ns, window, indices: &[], own: None };
+    let moment =
+        Moment { now_ns: 0, now_realtime_ns: window.end_realtime_ns, window, indices: &[], own: None, fleet: None };
     let alerts = Engine::new(rules, BTreeMap::new()).step(&moment);
     let finding = |alert: crate::alert::Alert| {
         let (names, unit) = units.get(&alert.rule)?;

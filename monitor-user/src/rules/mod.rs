@@ -27,7 +27,7 @@ pub mod template;
 
 pub use self::{
     engine::{Engine, Work},
-    file::{builtin, load},
-    moment::{Moment, Own},
+    file::{Set, builtin, load, load_for},
+    moment::{Fleet, FleetNode, Moment, Own},
     rule::Rule,
 };

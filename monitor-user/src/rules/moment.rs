@@ -19,6 +19,34 @@ pub struct Moment<'a> {
     pub indices: &'a [Index],
     /// What the agent itself used and how well it measures; absent where nobody knows.
     pub own: Option<&'a Own>,
+    /// What a server knows of its nodes; absent on a node.
+    pub fleet: Option<&'a Fleet>,
+}
+
+/// What a server knows of its nodes besides their times.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fleet {
+    /// Each node that it knows, by name.
+    pub nodes: Vec<FleetNode>,
+}
+
+/// One node as the server sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FleetNode {
+    /// Its name.
+    pub node: String,
+    /// Since the latest report came, in seconds.
+    pub silent_seconds: f64,
+    /// For how long it has been down, in seconds: 0 while it is heard.
+    pub down_seconds: f64,
+    /// Age of the oldest block request in flight when it was last heard, in seconds; absent if it is down or does not say.
+    pub oldest_in_flight_seconds: Option<f64>,
+    /// Its reports in the window that were refused.
+    pub refused: u64,
+    /// Its reports in the window of which it says that they will never come.
+    pub lost: u64,
+    /// Whether another machine uses its name.
+    pub conflict: bool,
 }
 
 /// The agent itself in a window.

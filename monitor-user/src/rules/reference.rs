@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{
     engine::MOST_ALERTS,
-    file::builtin,
+    file::{Set, builtin, builtin_for},
     rule::Rule,
     signal::{Missing, SECTIONS, Signal},
     template,
@@ -25,6 +25,12 @@ pub fn page() -> String {
 
     out.push_str("\n## Built-in rules\n\n| rule | severity | when | for | why |\n|---|---|---|---|---|\n");
     builtin().iter().for_each(|rule| row_of_rule(&mut out, rule));
+
+    out.push_str(
+        "\n## Built-in rules of a server\n\nA server has these, and none of those above.\n\n\
+         | rule | severity | when | for | why |\n|---|---|---|---|---|\n",
+    );
+    builtin_for(Set::Fleet).iter().for_each(|rule| row_of_rule(&mut out, rule));
 
     out.push_str("\n## Signals\n\nA signal marked ° is 0 for a thing that is not listed, where it would have been seen: it did nothing.\n");
     for (title, groups) in SECTIONS {

@@ -12,7 +12,7 @@
 //! | `writer` | the one thread that writes |
 //! | `ingest` | a transaction of what came in |
 //! | `registry`, `ranges`, `load` | nodes, streams and their sequences in memory; how they get there |
-//! | `rollup`, `merge` | sums over minutes and hours |
+//! | `rollup` | sums over minutes and hours |
 //! | `retention` | what is too old or too much goes, a little at a time |
 //! | [`reader`], [`reports`], [`alerts`], [`indices`] | reading, bounded in rows and time |
 //! | [`backup`] | a copy while it runs |
@@ -38,7 +38,6 @@ pub mod indices;
 mod ingest;
 pub mod limits;
 mod load;
-mod merge;
 mod numbers;
 mod queue;
 mod ranges;

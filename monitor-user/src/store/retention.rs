@@ -17,8 +17,10 @@ use super::{
     time,
 };
 
-/// Rows in one slice.
+/// Rows in one slice, at least: where more came in meanwhile, twice as many as came in, up to [`MOST`].
 const SLICE: usize = 256;
+/// The most rows in one slice.
+const MOST: u64 = 4_000;
 /// Pages that are given back in one slice.
 const PAGES: u64 = 128;
 /// Free pages up to which nothing is given back, at least; they are soon used again.
@@ -31,6 +33,8 @@ pub(super) struct Retention {
     limits: Limits,
     sums: Sums,
     looked: Option<Instant>,
+    /// Reports that had been stored at the last slice.
+    stored: u64,
 }
 
 /// How large the database is, in pages.
@@ -53,7 +57,7 @@ impl Size {
 
 impl Retention {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { limits: limits.clone(), sums: Sums::default(), looked: None }
+        Self { limits: limits.clone(), sums: Sums::default(), looked: None, stored: 0 }
     }
 
     /// A slice of each kind.
@@ -77,11 +81,13 @@ impl Retention {
     }
 
     /// The oldest single reports, as far as they are in sums; how many went.
-    fn reports(&self, connection: &Connection, shared: &Shared, now_ns: u64, over: bool) -> rusqlite::Result<u64> {
+    fn reports(&mut self, connection: &Connection, shared: &Shared, now_ns: u64, over: bool) -> rusqlite::Result<u64> {
         let before_ns = now_ns.saturating_sub(time::ns(self.limits.full));
         let floor = load::mark(connection, FLOOR)?;
         let mut statement = connection.prepare_cached("SELECT id, received_ns FROM reports ORDER BY id LIMIT ?1")?;
-        let mut rows = statement.query([SLICE as i64])?;
+        let stored = shared.status().stored;
+        let came = stored - std::mem::replace(&mut self.stored, stored);
+        let mut rows = statement.query([came.saturating_mul(2).clamp(SLICE as u64, MOST) as i64])?;
         let (mut oldest, mut last) = (None, None);
         while let Some(row) = rows.next()? {
             let (id, received_ns) = (number(row, 0)?, number(row, 1)?);

@@ -16,16 +16,16 @@ use super::{
     Shared,
     limits::Limits,
     load::{self, FLOOR},
-    merge, numbers,
+    numbers,
     registry::{Node, Registry, Source},
     time::{self, Resolution},
 };
-use crate::report::wire::Report;
+use crate::report::{merge, wire::Report};
 
 /// The most nodes in one transaction.
-const SLICE: usize = 32;
-/// The most reports in one transaction, but for the last node's.
-const SLICE_REPORTS: usize = 1_000;
+const SLICE: usize = 256;
+/// How long a transaction goes on to the next node.
+const SLICE_TIME: Duration = Duration::from_millis(15);
 /// How long after its end an hour is added up: until then most of what is late has come.
 const GRACE: Duration = Duration::from_secs(300);
 
@@ -37,6 +37,8 @@ pub(super) struct RollUp {
     /// Nodes that are due; a fraction of one counts.
     due: f64,
     last: Instant,
+    /// The mark as it was set last.
+    floor: u64,
 }
 
 /// A node with something to add up.
@@ -58,40 +60,55 @@ struct Done {
 
 impl RollUp {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { every: limits.roll_up, at: 0, due: 0.0, last: Instant::now() }
+        Self { every: limits.roll_up, at: 0, due: 0.0, last: Instant::now(), floor: 0 }
     }
 
     /// Looks at the next nodes that are due.
     pub(super) fn step(&mut self, connection: &mut Connection, shared: &Shared) -> rusqlite::Result<()> {
         let over = Resolution::Hour.interval((shared.clock)().saturating_sub(time::ns(GRACE)) + 1).saturating_sub(1);
-        let (tasks, next, floor) = {
+        let (tasks, count, last, floor) = {
             let registry = shared.registry();
             let count = self.count(registry.nodes.len());
             if count == 0 {
                 return Ok(());
             }
-            let (tasks, next) = tasks(&registry, self.at, count, over);
+            let (tasks, last) = tasks(&registry, self.at, count, over);
             // Once around: everything before the first report that is in no sum is in sums.
-            (tasks, next, (next == 0).then(|| registry.floor()))
+            (tasks, count, last, last.is_none().then(|| registry.floor()))
         };
-        if !tasks.is_empty() || floor.is_some() {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut done = Done::default();
-            for task in &tasks {
-                roll(&transaction, task, &mut done)?;
-            }
-            if let Some(floor) = floor {
-                load::set_mark(&transaction, FLOOR, floor)?;
-            }
-            transaction.commit()?;
-            let mut registry = shared.registry();
-            done.nodes.iter().for_each(|&(id, rolled, hour)| registry.rolled(id, rolled, hour));
-            drop(registry);
-            let mut status = shared.status();
-            status.sums += done.sums;
-            status.undecodable += done.undecodable;
+        if tasks.is_empty() && floor.is_none_or(|floor| floor == self.floor) {
+            self.at = last.unwrap_or(0);
+            self.due -= count as f64;
+            return Ok(());
         }
-        self.at = next;
+        let begun = Instant::now();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut done = Done::default();
+        for task in &tasks {
+            roll(&transaction, task, &mut done)?;
+            if begun.elapsed() >= SLICE_TIME {
+                break;
+            }
+        }
+        let whole = done.nodes.len() == tasks.len();
+        let floor = floor.filter(|floor| whole && *floor != self.floor);
+        if let Some(floor) = floor {
+            load::set_mark(&transaction, FLOOR, floor)?;
+        }
+        transaction.commit()?;
+        let mut registry = shared.registry();
+        done.nodes.iter().for_each(|&(id, rolled, hour)| registry.rolled(id, rolled, hour));
+        drop(registry);
+        let mut status = shared.status();
+        status.sums += done.sums;
+        status.undecodable += done.undecodable;
+        drop(status);
+        self.floor = floor.unwrap_or(self.floor);
+        self.at = match done.nodes.last() {
+            Some(&(id, ..)) if !whole => id,
+            _ => last.unwrap_or(0),
+        };
+        self.due -= if whole { count } else { done.nodes.len() } as f64;
         Ok(())
     }
 
@@ -101,15 +118,13 @@ impl RollUp {
         self.last = Instant::now();
         let share = if self.every.is_zero() { 1.0 } else { passed.as_secs_f64() / self.every.as_secs_f64() };
         self.due = (self.due + share * nodes as f64).min(nodes as f64);
-        let count = (self.due as usize).min(SLICE);
-        self.due -= count as f64;
-        count
+        (self.due as usize).min(SLICE)
     }
 }
 
-/// What there is to do for the next so many nodes, and the last of them; 0 after the last node of all.
-fn tasks(registry: &Registry, at: u32, count: usize, over: u64) -> (Vec<Task>, u32) {
-    let (mut tasks, mut next, mut reports) = (Vec::new(), 0, 0);
+/// What there is to do for the next so many nodes, and the last of them; `None` if it is the last of all.
+fn tasks(registry: &Registry, at: u32, count: usize, over: u64) -> (Vec<Task>, Option<u32>) {
+    let (mut tasks, mut last) = (Vec::new(), None);
     let mut nodes = registry.nodes.range(at.saturating_add(1)..);
     for (&id, node) in nodes.by_ref().take(count) {
         if !node.tail.is_empty() || node.hour < over {
@@ -117,13 +132,9 @@ fn tasks(registry: &Registry, at: u32, count: usize, over: u64) -> (Vec<Task>, u
             let streams = node.streams.iter().filter_map(stream).collect();
             tasks.push(Task { node: node.clone(), streams, over });
         }
-        next = id;
-        reports += node.tail.len();
-        if reports >= SLICE_REPORTS {
-            break;
-        }
+        last = Some(id);
     }
-    (tasks, if nodes.next().is_some() { next } else { 0 })
+    (tasks, last.filter(|_| nodes.next().is_some()))
 }
 
 fn roll(transaction: &Transaction, task: &Task, done: &mut Done) -> rusqlite::Result<()> {
@@ -147,7 +158,7 @@ fn roll(transaction: &Transaction, task: &Task, done: &mut Done) -> rusqlite::Re
     let mut statement = transaction.prepare_cached("UPDATE nodes SET rolled = ?2, hour = ?3 WHERE id = ?1")?;
     statement.execute((node.id, rolled as i64, hour as i64))?;
     let mut statement = transaction.prepare_cached(
-        "UPDATE streams SET last_end_ns = ?2, last_received_ns = ?3, ranges = ?4 WHERE id = ?1 AND last_received_ns <> ?3",
+        "UPDATE streams SET last_end_ns = ?2, last_received_ns = ?3, ranges = ?4 WHERE id = ?1 AND ranges <> ?4",
     )?;
     for (id, source) in &task.streams {
         let (end_ns, received_ns) = (source.last_end_ns as i64, source.last_received_ns as i64);

@@ -18,6 +18,7 @@
 
 mod devices;
 mod group;
+mod kinds;
 mod members;
 mod pair;
 mod pool;
@@ -35,6 +36,7 @@ pub use devices::expected as has_requests;
 
 use devices::Devices;
 use group::Group;
+use kinds::Kinds;
 use pool::Shares;
 
 /// The least limit that leaves room for what belongs to the node as a whole and for `other`.
@@ -56,6 +58,7 @@ pub struct Ledger {
     shares: Option<Shares>,
     cpus: Group<u32, Cpu>,
     devices: Devices,
+    kinds: Kinds,
     networks: Group<String, Network>,
     diskstats: Group<String, Diskstats>,
     filesystems: Group<(String, String, String), ()>,
@@ -70,6 +73,7 @@ impl Ledger {
             shares: None,
             cpus: Group::new(CPU_SERIES),
             devices: Devices::default(),
+            kinds: Kinds::default(),
             networks: Group::new(NETWORK_SERIES),
             diskstats: Group::new(DISKSTATS_SERIES),
             filesystems: Group::new(FILESYSTEM_SERIES),
@@ -96,6 +100,7 @@ impl Ledger {
             self.cpus.observe(sched.cpus.iter().map(|(&id, cpu)| (id, cpu)), &mut shares.cpus);
         }
         self.devices.observe(snapshot, &mut shares.devices);
+        self.kinds.observe(snapshot, &mut shares.kinds);
         if !host.networks.is_empty() {
             let mut networks: Vec<_> = host.networks.iter().collect();
             networks.sort_by_key(|(_, n)| std::cmp::Reverse(n.receive_bytes.saturating_add(n.transmit_bytes)));
@@ -127,6 +132,7 @@ impl Ledger {
             snapshot,
             cpus: if snapshot.sample.sched.is_some() { self.cpu_views() } else { Vec::new() },
             requests: self.devices.requests(snapshot),
+            kinds: block.map(|_| self.kinds.views()).unwrap_or_default(),
             in_flight: block.map(|block| self.devices.in_flight(block)).unwrap_or_default(),
             networks: if host.networks.is_empty() { Vec::new() } else { named(&self.networks) },
             filesystems,

@@ -75,6 +75,10 @@ impl Truth {
             self.add("kpulse_block_requests_total", class.requests as f64);
             self.add("kpulse_block_bytes_total", class.bytes as f64);
             self.add("kpulse_block_time_seconds_total", seconds(class.queue_ns + class.device_ns));
+            if r.operation != Operation::Passthrough as u8 {
+                self.add("kpulse_block_kind_requests_total", class.timed as f64);
+                self.add("kpulse_block_kind_seconds_total", seconds(class.queue_ns + class.device_ns));
+            }
         }
         self.add("kpulse_block_errors_total", r.errors.iter().sum::<u64>() as f64);
         self.histogram("kpulse_block_queue_seconds", &r.queue);

@@ -31,7 +31,7 @@ use tokio::{
 use crate::{recorder, status::Snapshot};
 
 use super::collector::Exposition;
-use connection::Patient;
+pub use connection::Patient;
 
 /// What the snapshots come through; `None` before the first.
 pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;

@@ -17,7 +17,7 @@ pub use self::{
     book::{BaselineState, Book, State},
     stratum::Usual,
 };
-use super::{Load, Mode, Observation, Signal, Stratum, observe::is_plausible};
+use super::{Load, Mode, Observation, Signal, Stratum, load::is_plausible};
 
 /// How baselines learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Learning;
-use crate::index::{Load, Stratum, observe::is_reference};
+use crate::index::{Load, Stratum, load::is_reference};
 
 /// One interval moves a learned B by at most this factor, up or down. A steady load never needs it: with a half-life of 24
 /// hours an interval of 10 s has a weight of 8e-5, so that even one that is a hundred times slow stays within. What it holds

@@ -62,6 +62,29 @@ pub const METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "kpulse_block_kind_requests_total",
+        kind: Kind::Counter,
+        help: "Block requests whose times are all known, by kind: device class, operation and size, over all devices, \
+               passthrough commands left out. With kpulse_block_kind_seconds_total it is what a fleet's P is made of.",
+        labels: &["class", "operation", "size"],
+        collect: |view, out| {
+            for kind in &view.kinds {
+                out.value(&[kind.class, kind.operation, kind.size], kind.requests as f64);
+            }
+        },
+    },
+    Metric {
+        name: "kpulse_block_kind_seconds_total",
+        kind: Kind::Counter,
+        help: "Time of these requests from start to completion in seconds.",
+        labels: &["class", "operation", "size"],
+        collect: |view, out| {
+            for kind in &view.kinds {
+                out.value(&[kind.class, kind.operation, kind.size], seconds(kind.time_ns));
+            }
+        },
+    },
+    Metric {
         name: "kpulse_block_errors_total",
         kind: Kind::Counter,
         help: "Block requests that failed, by error. A series exists from its first error on; other holds errors without a \

@@ -121,7 +121,7 @@ mod tests {
     use crate::{rules::synthetic, window::Window};
 
     fn moment(window: &Window) -> Moment<'_> {
-        Moment { now_ns: 0, now_realtime_ns: 0, window, indices: &[], own: None }
+        Moment { now_ns: 0, now_realtime_ns: 0, window, indices: &[], own: None, fleet: None }
     }
 
     #[test]

@@ -38,7 +38,14 @@ fn window(utilization: Option<f64>) -> Window {
 }
 
 fn at(seconds: u64, window: &Window) -> Moment<'_> {
-    Moment { now_ns: seconds * SECOND, now_realtime_ns: EPOCH + seconds * SECOND, window, indices: &[], own: None }
+    Moment {
+        now_ns: seconds * SECOND,
+        now_realtime_ns: EPOCH + seconds * SECOND,
+        window,
+        indices: &[],
+        own: None,
+        fleet: None,
+    }
 }
 
 /// What happened with windows of these utilisations, in short: the number of the window and the new state.

@@ -31,16 +31,35 @@ const LARGEST: u64 = 4 << 20;
 
 /// The rules that come with kpulse: data in the same form as a file's.
 const BUILTIN: &str = include_str!("../builtin.toml");
+/// Those of a server.
+const FLEET: &str = include_str!("../fleet.toml");
+
+/// Which of the rules that come with kpulse are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// Those of a node.
+    Node,
+    /// Those of a server, for its fleet.
+    Fleet,
+}
 
 /// Every rule in force: the built-in ones, and those of a file if there is one. Reads the file anew each time.
 ///
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn load(path: Option<&Path>) -> Result<Vec<Rule>, Errors> {
-    let Some(path) = path else { return Ok(builtin()) };
+    load_for(Set::Node, path)
+}
+
+/// As [`load`], of a node or of a server.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn load_for(set: Set, path: Option<&Path>) -> Result<Vec<Rule>, Errors> {
+    let Some(path) = path else { return Ok(builtin_for(set)) };
     let whole = |message: &str| Errors(vec![Problem { place: Place::Whole(path.into()), message: message.into() }]);
     match document::read(path, LARGEST, "rules") {
-        Ok(Some(bytes)) => parse(path, &bytes),
+        Ok(Some(bytes)) => parse_for(set, path, &bytes),
         Ok(None) => Err(whole("no such file: name one that exists, or none")),
         Err(problem) => Err(Errors(vec![problem])),
     }
@@ -48,16 +67,25 @@ pub fn load(path: Option<&Path>) -> Result<Vec<Rule>, Errors> {
 
 /// The rules that come with kpulse.
 pub fn builtin() -> Vec<Rule> {
+    builtin_for(Set::Node)
+}
+
+/// The rules that come with kpulse for a node or for a server.
+pub fn builtin_for(set: Set) -> Vec<Rule> {
     let mut problems = Vec::new();
     let rules: Vec<_> =
-        builtin_drafts().iter().filter_map(|draft| build::build(draft, Whence::Builtin, &mut problems)).collect();
+        builtin_drafts(set).iter().filter_map(|draft| build::build(draft, Whence::Builtin, &mut problems)).collect();
     debug_assert!(problems.is_empty(), "{problems:?}");
     rules
 }
 
-fn builtin_drafts() -> Vec<Draft> {
+fn builtin_drafts(set: Set) -> Vec<Draft> {
+    let text = match set {
+        Set::Node => BUILTIN,
+        Set::Fleet => FLEET,
+    };
     let mut drafts = Vec::new();
-    let (_, problems) = document::parse(Path::new("built-in rules"), BUILTIN.as_bytes(), |table| {
+    let (_, problems) = document::parse(Path::new("built-in rules"), text.as_bytes(), |table| {
         let (read, _, problems) = read(table);
         drafts = read;
         problems
@@ -71,13 +99,17 @@ fn builtin_drafts() -> Vec<Draft> {
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Rule>, Errors> {
+    parse_for(Set::Node, path, bytes)
+}
+
+fn parse_for(set: Set, path: &Path, bytes: &[u8]) -> Result<Vec<Rule>, Errors> {
     // Each with the offset at which the file has it.
     let mut rules: Vec<(Rule, Option<usize>)> = Vec::new();
     let (lines, problems) = document::parse(path, bytes, |table| {
         let (given, with_builtin, mut problems) = read(table);
         let unplaced = || Origin::File { path: path.into(), line: 0 };
         let mut given: Vec<Option<Draft>> = given.into_iter().map(Some).collect();
-        for base in with_builtin.then(builtin_drafts).into_iter().flatten() {
+        for base in with_builtin.then(|| builtin_drafts(set)).into_iter().flatten() {
             let change = given.iter_mut().find(|draft| draft.as_ref().is_some_and(|draft| draft.name == base.name));
             let (draft, whence, at) = match change.and_then(Option::take) {
                 Some(change) => (change.clone().over(base), Whence::Changed(unplaced()), Some(change.at)),

@@ -14,7 +14,7 @@ use monitor_common::{
 use crate::{
     host::{Class, Filesystem},
     index::{Index, Mode, NodeIndex, Signal},
-    rules::moment::Moment,
+    rules::moment::{FleetNode, Moment},
     window::{Cpu, CpuModeShares, Device, NetworkRates, Operation},
 };
 
@@ -49,6 +49,8 @@ indexed_enum! {
         Index = "index",
         /// Each of them and each node.
         NodeIndex = "node_index",
+        /// Each node that a server knows.
+        FleetNode = "fleet_node",
         /// Each figure that the kernel counts as well.
         Agreement = "agreement",
         /// Each probe that should measure.
@@ -128,6 +130,10 @@ pub(super) fn node_indices<'a>(moment: &Moment<'a>) -> impl Iterator<Item = (&'a
     moment.indices.iter().flat_map(|index| index.nodes.iter().map(move |node| (index, node)))
 }
 
+pub(super) fn fleet_nodes<'a>(moment: &Moment<'a>) -> impl Iterator<Item = &'a FleetNode> + use<'a> {
+    moment.fleet.into_iter().flat_map(|fleet| &fleet.nodes)
+}
+
 impl Domain {
     /// The names of its labels.
     pub const fn labels(self) -> &'static [&'static str] {
@@ -146,6 +152,7 @@ impl Domain {
             Self::Discard | Self::Probe => &["probe"],
             Self::Index => &["signal", "mode"],
             Self::NodeIndex => &["signal", "mode", "node"],
+            Self::FleetNode => &["node"],
             Self::Agreement => &["figure"],
         }
     }
@@ -203,6 +210,7 @@ impl Domain {
             Self::Index => moment.indices.iter().for_each(|index| row(&[index.signal.name(), index.mode.name()])),
             Self::NodeIndex => node_indices(moment)
                 .for_each(|(index, node)| row(&[index.signal.name(), index.mode.name(), &node.node])),
+            Self::FleetNode => fleet_nodes(moment).for_each(|node| row(&[&node.node])),
             Self::Agreement => {
                 moment.own.iter().flat_map(|own| &own.agreement).for_each(|(figure, _)| row(&[figure]));
             }

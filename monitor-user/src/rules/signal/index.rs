@@ -28,10 +28,29 @@ pub(super) const SIGNALS: &[&[Signal]] = &[&[
         "N: the nodes in P.",
     ),
     Signal::new(
+        "performance_index_mean_seconds",
+        Unit::Seconds,
+        Take::WholeIndex(|index| {
+            let judged = index.nodes.iter().filter(|node| node.ratio.is_some()).filter_map(|node| node.mean_seconds);
+            let (sum, count) = judged.fold((0.0, 0u64), |(sum, count), mean| (sum + mean, count + 1));
+            (count > 0).then(|| sum / count as f64)
+        }),
+        "The mean of T over the nodes in P; on a server only in the modes trailing and index.mode.",
+    ),
+    Signal::new(
         "response_ratio",
         Unit::Ratio,
         Take::NodeIndex(|node| node.ratio),
         "r: how many times as long as usual things take on one node. Absent without a verdict.",
+    ),
+    Signal::new(
+        "response_ratio_to_fleet",
+        Unit::Ratio,
+        Take::NodeOfIndex(|index, node| {
+            let shift = index.verdict.map(|verdict| verdict.shift).filter(|shift| *shift > 0.0)?;
+            node.ratio.map(|ratio| ratio / shift)
+        }),
+        "r over F: how many times as slow as the fleet's middle one node is, each held against what is usual.",
     ),
     Signal::new(
         "response_mean_seconds",

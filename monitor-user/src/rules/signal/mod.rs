@@ -7,11 +7,12 @@
 //! | `domain` | what signals are told apart by: CPUs, disks, filesystems, ... |
 //! | `take` | how a signal's values are taken from a moment |
 //! | `unit` | how thresholds are written and values shown |
-//! | `cpu`, `block`, `host`, `index`, `own` | the signals |
+//! | `cpu`, `block`, `host`, `index`, `own`, `fleet` | the signals |
 
 mod block;
 mod cpu;
 mod domain;
+mod fleet;
 mod host;
 mod index;
 mod own;
@@ -68,7 +69,7 @@ impl Signal {
 
     /// Whether it comes from an index, and so from what is usual.
     pub const fn is_of_index(&self) -> bool {
-        matches!(self.take, Take::Index(_) | Take::NodeIndex(_))
+        matches!(self.take.domain(), Domain::Index | Domain::NodeIndex)
     }
 
     /// The value of a thing that is not there: 0, or absent.
@@ -91,6 +92,7 @@ pub static SECTIONS: &[(&str, &[&[Signal]])] = &[
     ("Block requests", block::SIGNALS),
     ("The node", host::SIGNALS),
     ("The agent itself", own::SIGNALS),
+    ("The nodes of a server", fleet::SIGNALS),
 ];
 
 /// Every signal.

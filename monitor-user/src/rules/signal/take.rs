@@ -3,8 +3,8 @@
 use super::domain::{self, Domain};
 use crate::{
     host::Filesystem,
-    index::{NodeIndex, Verdict},
-    rules::moment::Moment,
+    index::{Index, NodeIndex, Verdict},
+    rules::moment::{FleetNode, Moment},
     window::{Cpu, Device, NetworkRates, Operation},
 };
 
@@ -39,6 +39,12 @@ pub enum Take {
     Index(fn(&Verdict) -> f64),
     /// Of each node in an index.
     NodeIndex(fn(&NodeIndex) -> Option<f64>),
+    /// Of each index.
+    WholeIndex(fn(&Index) -> Option<f64>),
+    /// Of each node in an index, with the index.
+    NodeOfIndex(fn(&Index, &NodeIndex) -> Option<f64>),
+    /// Of each node that a server knows.
+    FleetNode(fn(&FleetNode) -> Option<f64>),
     /// From each ratio of our count to the kernel's.
     Agreement(fn(f64) -> f64),
     /// 1 for each probe that does not measure.
@@ -61,8 +67,9 @@ impl Take {
             Self::Network(_) => Domain::Network,
             Self::Event => Domain::Event,
             Self::Discard(_) => Domain::Discard,
-            Self::Index(_) => Domain::Index,
-            Self::NodeIndex(_) => Domain::NodeIndex,
+            Self::Index(_) | Self::WholeIndex(_) => Domain::Index,
+            Self::NodeIndex(_) | Self::NodeOfIndex(_) => Domain::NodeIndex,
+            Self::FleetNode(_) => Domain::FleetNode,
             Self::Agreement(_) => Domain::Agreement,
             Self::ProbeOff => Domain::Probe,
         }
@@ -100,6 +107,11 @@ impl Take {
                 out.extend(moment.indices.iter().map(|index| or_nan(index.verdict.as_ref().map(take))));
             }
             Self::NodeIndex(take) => out.extend(domain::node_indices(moment).map(|(_, node)| or_nan(take(node)))),
+            Self::WholeIndex(take) => out.extend(moment.indices.iter().map(|index| or_nan(take(index)))),
+            Self::NodeOfIndex(take) => {
+                out.extend(domain::node_indices(moment).map(|(index, node)| or_nan(take(index, node))));
+            }
+            Self::FleetNode(take) => out.extend(domain::fleet_nodes(moment).map(|node| or_nan(take(node)))),
             Self::Agreement(take) => {
                 out.extend(moment.own.iter().flat_map(|own| &own.agreement).map(|&(_, ratio)| take(ratio)));
             }

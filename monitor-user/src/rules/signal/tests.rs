@@ -19,7 +19,7 @@ fn values(name: &str, moment: &Moment) -> BTreeMap<String, f64> {
 }
 
 fn moment(window: &Window) -> Moment<'_> {
-    Moment { now_ns: 0, now_realtime_ns: 0, window, indices: &[], own: None }
+    Moment { now_ns: 0, now_realtime_ns: 0, window, indices: &[], own: None, fleet: None }
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | [`slowdown`] | what loads lose |
 //! | [`agent`] | CPU time, memory and scrapes of the daemon; [`daemon`] starts it |
 //! | [`scale`], [`synthetic`] | as it grows with CPUs, devices and tasks |
+//! | [`store`] | what the server's store takes |
 //! | [`tasks`] | a task snapshot against a walk of /proc |
 //! | [`loads`] | the loads and the disk they run on |
 //! | [`report`] | the tables |
@@ -25,6 +26,7 @@ mod rules;
 mod scale;
 mod sched;
 mod slowdown;
+mod store;
 mod synthetic;
 mod tasks;
 
@@ -47,6 +49,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "tasks", title: "A snapshot of all tasks", run: tasks::run },
     Benchmark { name: "rules", title: "Rules", run: rules::run },
     Benchmark { name: "scale", title: "Growth with CPUs, devices and tasks", run: scale::run },
+    Benchmark { name: "store", title: "The server's store", run: store::run },
 ];
 
 /// Rounds of every comparison, unless told otherwise.

@@ -12,6 +12,8 @@ use anyhow::{Context as _, Result, bail};
 pub enum Unit {
     /// One figure divided by another.
     Ratio,
+    /// How many.
+    Number,
     /// Nanoseconds.
     Ns,
     /// Milliseconds.
@@ -28,6 +30,7 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::Ratio => format!("{value:.3}"),
+            Self::Number => format!("{value:.0}"),
             Self::Ns => format!("{value:.1} ns"),
             Self::Ms => format!("{value:.3} ms"),
             Self::Percent => format!("{value:.3} %"),

@@ -1,10 +1,11 @@
 //! The scenarios at N = 1, 3, 10, 100 and 1,000: what each mode must say.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use super::{
+use simulation::{
     fleet::{Effect, Heard, USUAL, WINDOW},
+    index::Mode,
     scenarios::{Figures, SCENARIOS, creep, figures, settled},
 };
-use crate::index::Mode;
 
 fn near(value: f64, expected: f64, tolerance: f64) -> bool {
     (value / expected - 1.0).abs() <= tolerance

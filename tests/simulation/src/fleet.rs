@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use super::random::Random;
 use crate::{
     host::Class,
     index::{
@@ -14,6 +13,7 @@ use crate::{
         baseline::{Baselines, Interval, Learning},
         index, verdict,
     },
+    random::Random,
 };
 
 /// Intervals in a window.
@@ -83,9 +83,13 @@ struct Node {
 /// The nodes and the server's baselines of them.
 #[derive(Clone)]
 pub struct Fleet {
+    /// What the fleet's requests usually take.
     pub baselines: Baselines,
+    /// How they are learned.
     pub learning: Learning,
+    /// What a verdict takes.
     pub options: Options,
+    /// The length of an interval in seconds.
     pub interval_seconds: f64,
     random: Random,
     nodes: Vec<Node>,
@@ -156,6 +160,18 @@ impl Fleet {
         heard.map(|node| (&node.name[..], &node.window)).collect()
     }
 
+    /// What each node that is heard did in the latest interval, by stratum.
+    pub fn latest(&self) -> Vec<(&str, Vec<(Stratum, Load)>)> {
+        let slot = (self.step as usize + WINDOW - 1) % WINDOW;
+        let heard = self.nodes.iter().filter(|node| node.heard == Heard::Everything);
+        let of = |node: &'_ Node| {
+            let strata: Vec<Stratum> = node.window.keys().map(|part| part.stratum).collect();
+            let loads = strata.into_iter().zip(node.intervals[slot]);
+            loads.filter(|(_, load)| load.requests > 0).collect()
+        };
+        heard.map(|node| (&node.name[..], of(node))).collect()
+    }
+
     /// P, F and S of the latest window.
     pub fn verdict(&self, mode: Mode) -> Option<Verdict> {
         let baseline = |_: &str, stratum: Stratum| self.baselines.mean(mode, Signal::Block, "", stratum);
@@ -169,12 +185,16 @@ impl Fleet {
     }
 
     /// Lives for so many intervals, until everything is known, then pins it.
+    ///
+    /// # Panics
+    ///
+    /// If nobody does anything.
     pub fn settle(mut self, effect: impl Fn(usize) -> Effect, intervals: u64) -> Self {
         self.learning.time = Duration::from_secs(10 * (intervals - WINDOW as u64 - 1));
         for _ in 0..intervals {
             self.step(&effect, false);
         }
-        self.baselines.pin(Signal::Block, 1).unwrap();
+        self.baselines.pin(Signal::Block, 1).expect("it has learned something");
         self
     }
 }

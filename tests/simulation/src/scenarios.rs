@@ -1,7 +1,9 @@
 //! Fleets to which something happens: what P, F, S and r say of it in each mode.
 
-use super::fleet::{Effect, Fleet, Heard, USUAL, WINDOW};
-use crate::index::Mode;
+use crate::{
+    fleet::{Effect, Fleet, Heard, USUAL, WINDOW},
+    index::Mode,
+};
 
 /// Something that happens to a fleet that has lived as usual.
 pub struct Scenario {
@@ -94,9 +96,11 @@ pub const SCENARIOS: &[Scenario] = &[
 /// What one mode says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
-    /// Means of P, F and S over the windows.
+    /// Mean of P over the windows.
     pub p: f64,
+    /// Mean of F.
     pub shift: f64,
+    /// Mean of S.
     pub unevenness: f64,
     /// Mean of r of the first node; absent without a verdict.
     pub first: Option<f64>,

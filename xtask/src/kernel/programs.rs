@@ -1,0 +1,130 @@
+//! What runs inside a machine: `kpulse`, the guest's own checks and the live tests, linked statically; and which live tests.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{build, shell};
+
+const TARGET: &str = "x86_64-unknown-linux-musl";
+const PROFILE: &str = "guest";
+
+/// A program of live tests.
+pub struct Live {
+    /// Its name.
+    pub program: &'static str,
+    /// Its tests that are left out, each with the reason.
+    pub left_out: &'static [(&'static str, &'static str)],
+}
+
+const NO_TOOL: &str = "needs a tool that a small machine does not have";
+const NO_TIME: &str = "measures speed, which means nothing on an emulated processor";
+
+/// The live tests that run inside the machines.
+pub const LIVE: &[Live] = &[
+    Live {
+        program: "live_sched",
+        left_out: &[("the_waits_of_perf_bench_messaging_add_up_to_the_kernels_run_delay", NO_TOOL)],
+    },
+    Live {
+        program: "live_tasks",
+        left_out: &[("a_snapshot_of_5000_tasks_is_30_times_faster_than_a_walk_of_proc", NO_TIME)],
+    },
+    Live { program: "live_events", left_out: &[] },
+    Live { program: "live_block", left_out: &[] },
+    Live { program: "live_block_failures", left_out: &[] },
+    Live { program: "live_block_in_flight", left_out: &[] },
+    Live { program: "live_block_maps", left_out: &[] },
+];
+
+/// Programs of live tests that do not run inside, with the reason.
+pub const NOT_INSIDE: &[(&str, &str)] = &[
+    ("live_block_times", NO_TIME),
+    (
+        "live_agent",
+        "the guest has its own checks of the agent; Prometheus, and limits of time and memory, are for the machine itself",
+    ),
+    ("live_notify", "nothing in it depends on the kernel"),
+    ("live_verdict", "judges times, which mean nothing on an emulated processor"),
+];
+
+/// Tools of this machine that the live tests and the guest call.
+pub const TOOLS: &[&str] =
+    &["fio", "losetup", "mount", "umount", "mkfs.ext4", "fsfreeze", "blockdev", "blkdiscard", "dmsetup"];
+
+/// Builds everything and gives each program's name in the machine and its file; the live tests only if they are wanted.
+///
+/// # Errors
+/// Where cargo fails.
+pub fn build(with_live: bool) -> Result<Vec<(String, PathBuf)>> {
+    shell::headline("static programs for the virtual machines");
+    let mut kpulse = build::command(PROFILE);
+    // One call builds what both packages share once.
+    kpulse.args(["--package", "tests", "--bin", "guest", "--target", TARGET]);
+    shell::run(&mut kpulse)?;
+    let folder = shell::target()?.join(TARGET).join(PROFILE);
+    let mut programs = vec![("kpulse".to_owned(), folder.join("kpulse")), ("guest".into(), folder.join("guest"))];
+    if with_live {
+        programs.extend(live_tests()?);
+    }
+    for (name, file) in &programs {
+        ensure!(file.is_file(), "cargo built no {name} at {}", file.display());
+    }
+    Ok(programs)
+}
+
+fn live_tests() -> Result<Vec<(String, PathBuf)>> {
+    let mut tests = shell::cargo(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
+    tests.args(["--profile", PROFILE, "--target", TARGET, "--package", "tests"]);
+    for live in LIVE {
+        tests.args(["--test", live.program]);
+    }
+    let messages = shell::output(&mut tests)?;
+    let found = |live: &Live| {
+        let file = messages.lines().find_map(|message| executable(message, live.program));
+        Ok((live.program.into(), file.with_context(|| format!("cargo built no {}", live.program))?))
+    };
+    LIVE.iter().map(found).collect()
+}
+
+/// The file of a test program, if a message of cargo's is about it.
+fn executable(message: &str, program: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    (message["target"]["name"] == program).then_some(())?;
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_of_live_tests_runs_inside_or_says_why_not() {
+        let folder = std::fs::read_dir(shell::workspace().join("tests")).expect("the package tests").flatten();
+        let names = folder.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".rs")?.to_owned()));
+        for name in names.filter(|name| name.starts_with("live_")) {
+            let inside = LIVE.iter().any(|live| live.program == name);
+            let outside = NOT_INSIDE.iter().any(|(program, why)| *program == name && !why.is_empty());
+            assert!(inside != outside, "{name} must stand in LIVE or in NOT_INSIDE of xtask/src/kernel/programs.rs");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_exists() {
+        for live in LIVE {
+            let file = shell::workspace().join(format!("tests/{}.rs", live.program));
+            let text = std::fs::read_to_string(&file).expect("the program's source");
+            for (test, _) in live.left_out {
+                assert!(text.contains(&format!("fn {test}()")), "{} has no test {test}", live.program);
+            }
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_test_program_is_in_cargos_message() {
+        let message = r#"{"reason":"compiler-artifact","target":{"name":"live_x"},"executable":"/t/live_x-1"}"#;
+        assert_eq!(executable(message, "live_x"), Some("/t/live_x-1".into()));
+        assert_eq!(executable(message, "live_y"), None);
+        assert_eq!(executable("not JSON", "live_x"), None);
+    }
+}
