@@ -47,7 +47,10 @@ pub fn command() -> Command {
             option("slow-factor", "FACTOR", "How many times as long")
                 .default_value("10")
                 .value_parser(value_parser!(f64)),
-            option("json", "", "Print the summary as one JSON object").action(ArgAction::SetTrue).num_args(0),
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print the summary as one JSON object"),
         ])
 }
 

@@ -139,7 +139,7 @@ pub static KEYS: &[Key] = &[
         "time from one report to the next"),
     key("server.spool_bytes", "67108864", Kind::Number(65_536..=1 << 36, |c| &mut c.server.spool_bytes), RESTART,
         "the most bytes on disk for reports that the server has not got yet; beyond, the oldest is dropped"),
-    key("server.spool_age", "24h", Kind::Duration(M..=H.saturating_mul(24 * 365), |c| &mut c.server.spool_age), RESTART,
+    key("server.spool_age", "24h", Kind::Duration(S..=H.saturating_mul(24 * 365), |c| &mut c.server.spool_age), RESTART,
         "how long a report waits for the server before it is dropped"),
 ];
 

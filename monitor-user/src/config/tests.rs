@@ -61,7 +61,12 @@ fn for_every_key_a_flag_beats_the_environment_beats_the_file_beats_the_default()
         };
         check(&sources, &default, Origin::Default);
         // A user is nobody without a password.
-        for (one, other) in [("_username", "_password_file"), ("_password_file", "_username")] {
+        for (one, other) in [
+            ("_username", "_password_file"),
+            ("_password_file", "_username"),
+            ("server.cert_file", "server.key_file"),
+            ("server.key_file", "server.cert_file"),
+        ] {
             let other = key.name.strip_suffix(one).and_then(|kind| Key::find(&format!("{kind}{other}")));
             sources.flags.extend(other.map(|other| (other.name, other_value(other).into())));
         }

@@ -244,7 +244,7 @@ fn grow_host(step: &mut Host, base: &Host) {
         to.transmit_drops += from.transmit_drops;
     }
     for (&id, from) in &base.disks {
-        let to = step.disks.entry(id).or_insert_with(|| from.clone());
+        let to = step.disks.entry(id).or_insert_with(|| Disk { stats: None, ..from.clone() });
         let grown = to.stats.unwrap_or_default();
         to.request_based = from.request_based;
         to.stats = from.stats.map(|mut stats| {
