@@ -26,6 +26,9 @@ pub struct Done {
     pub ns: u64,
 }
 
+/// What was done on one device in one stratum.
+pub type Requests = (Arc<str>, Stratum, Done);
+
 /// What a node did in one interval.
 #[derive(Clone, Debug)]
 pub struct Interval {
@@ -36,7 +39,7 @@ pub struct Interval {
     /// Waits for a CPU; absent if the node does not measure them.
     pub waits: Option<Done>,
     /// Block requests by device and stratum; absent if the node does not measure them.
-    pub block: Option<Box<[(Arc<str>, Stratum, Done)]>>,
+    pub block: Option<Box<[Requests]>>,
     /// The report as it came; empty once there was no more room.
     pub bytes: Bytes,
 }
@@ -86,7 +89,7 @@ impl Interval {
 }
 
 /// As [`crate::index::observe`] has it: what has no times of its own is left out.
-fn requests(block: &wire::Block, before: Option<&Interval>) -> Option<Box<[(Arc<str>, Stratum, Done)]>> {
+fn requests(block: &wire::Block, before: Option<&Interval>) -> Option<Box<[Requests]>> {
     let own = |device: &&wire::Device| device.source == wire::Source::Requests as i32;
     if !block.devices.is_empty() && !block.devices.iter().any(|device| own(&device)) {
         return None;
