@@ -134,7 +134,7 @@ fn cpu_seconds(pid: u32) -> u64 {
 
 /// What a machine wrote when it last ran, if the log says that it ended well on this kernel.
 pub fn last_run(log: &Path, release: &str) -> Option<Ran> {
-    let console: Vec<_> = std::fs::read_to_string(log).ok()?.lines().map(str::to_owned).collect();
+    let console: Vec<_> = std::fs::read_to_string(log).ok()?.lines().map(|line| plain(line).to_owned()).collect();
     let same = console.iter().any(|line| line.strip_prefix("@ kernel\t") == Some(release));
     let well = console.last().is_some_and(|line| line.starts_with("QEMU: ") && line.ends_with(&Ending::Exit(0).said()));
     (same && well).then_some(Ran { console, ending: Ending::Exit(0), cpu_seconds: 0 })
@@ -199,9 +199,15 @@ fn pass_on(stream: impl std::io::Read + Send + 'static, to: mpsc::Sender<String>
     thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             // Nobody listens any more once the machine is given up.
-            let _ = to.send(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned());
+            let _ = to.send(plain(&String::from_utf8_lossy(&line)).to_owned());
         }
     });
+}
+
+/// A line without what the BIOS wrote before it cleared the screen: it does so without an end of line.
+fn plain(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.rsplit_once("\x1b[2J").map_or(line, |(_, rest)| rest)
 }
 
 /// What the console and QEMU's status say together.
@@ -242,7 +248,9 @@ mod tests {
             std::fs::write(&log, text).expect("a file of our own");
             last_run(&log, "6.1-x").is_some()
         };
-        assert!(taken("@ kernel\t6.1-x\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"));
+        assert!(taken(
+            "Booting\x1bc\x1b[2J@ kernel\t6.1-x\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"
+        ));
         assert!(!taken("@ kernel\t6.1-y\nINIT-EXIT 0\nQEMU: exit status: 129; the machine ended well\n"));
         assert!(!taken("@ kernel\t6.1-x\nINIT-EXIT 1\nQEMU: exit status: 131; the machine ended with status 1\n"));
         assert!(!taken("@ kernel\t6.1-x\nINIT-EXIT 0\n"));

@@ -61,7 +61,7 @@ pub const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "locked",
-        why: "`lockdown=confidentiality`: programs may not read the kernel's memory",
+        why: "`lockdown=confidentiality`: helpers may not read the kernel's memory, and the programs call none",
         cpus: 1,
         memory: 1024,
         exact: false,

@@ -29,14 +29,14 @@ pub fn sample() -> Outcome {
 pub fn agreement() -> Outcome {
     shared::agent(|agent| {
         let figure = ["figure=\"context_switches\""];
-        // Over so many, those between the two readings are few.
-        let ratio = agent.scrape_until("5,000 switches", |scrape| {
+        // The two counts are not read in one moment: what lies between is less and less of the whole, and a loss is not.
+        agent.scrape_until("5,000 switches, within 1 % of the kernel's", |scrape| {
             let switches = scrape.sum("kpulse_context_switches_total", &[])?;
-            (switches > 5_000.0).then(|| scrape.sum("kpulse_self_agreement_ratio", &figure)).flatten()
+            let ratio = scrape.sum("kpulse_self_agreement_ratio", &figure)?;
+            (switches > 5_000.0 && (0.99..=1.01).contains(&ratio)).then_some(())
         });
         let scrape = agent.scrape();
         note(&format!("agreement: {:?}", scrape.of("kpulse_self_agreement_ratio", &[])));
-        assert!((0.99..=1.01).contains(&ratio), "context switches: {ratio} of the kernel's");
         assert_eq!(scrape.sum("kpulse_probe_state", &[]), Some(4.0), "{:?}", agent.log());
         assert!(scrape.sum("kpulse_tasks", &[]).is_some_and(|tasks| tasks > 10.0));
     });
