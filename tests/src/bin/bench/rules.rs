@@ -27,7 +27,7 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
         let begun = Instant::now();
         for window in &windows {
             now_ns += INTERVAL;
-            let moment = Moment { now_ns, now_realtime_ns: now_ns, window, indices: &[], own: None };
+            let moment = Moment { now_ns, now_realtime_ns: now_ns, window, indices: &[], own: None, fleet: None };
             black_box(engine.step(&moment));
         }
         times.push(begun.elapsed().as_secs_f64() * 1e3 / STEPS as f64);
