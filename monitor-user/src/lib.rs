@@ -35,6 +35,7 @@
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
+//! | [`site`] | the fleet as pages and as an API |
 //! | [`server`] | the server of a fleet: sockets, certificates, tokens |
 //! | [`cli`] | the commands |
 
@@ -73,6 +74,7 @@ pub mod sample;
 pub mod selfcheck;
 pub mod server;
 pub mod ship;
+pub mod site;
 pub mod status;
 pub mod store;
 pub mod table;
