@@ -107,7 +107,7 @@ impl Frame<'_> {
 /// Of `n` things about [`ROWS`], evenly, the last one among them.
 pub fn thin(n: usize) -> impl Iterator<Item = usize> {
     let step = n.div_ceil(ROWS).max(1);
-    (0..n).filter(move |i| (n - 1 - i) % step == 0)
+    (0..n).filter(move |i| (n - 1 - i).is_multiple_of(step))
 }
 
 #[cfg(test)]

@@ -226,7 +226,7 @@ fn events(out: &mut String, reports: &[Report]) -> fmt::Result {
     };
     let mut any = false;
     for (i, kind) in Kind::ALL.iter().enumerate() {
-        let Some((last, _)) = of(i).last() else { continue };
+        let Some((last, _)) = of(i).next_back() else { continue };
         if !any {
             out.push_str(
                 "<table class=fit><tr><th scope=col>event<th scope=col class=n>how often<th scope=col>the latest",
