@@ -9,7 +9,7 @@ use crate::evidence::Evidence;
 
 indexed_enum! {
     /// Where an alert is in its life.
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum State {
         /// The rule holds, but not for long enough.
@@ -25,7 +25,7 @@ indexed_enum! {
 
 indexed_enum! {
     /// How bad it is.
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Severity {
         /// For the record.
@@ -38,7 +38,7 @@ indexed_enum! {
 }
 
 /// One alert at one moment of its life. Each change of state gives another, with the same `id`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Alert {
     /// Names this life of the alert: from its labels and the time at which it began to be pending. Sixteen hexadecimal digits.
     pub id: String,

@@ -37,6 +37,7 @@
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`privileges`] | what is given up once the programs are attached |
 //! | [`agent`] | the daemon |
+//! | [`site`] | the fleet as pages and as an API |
 //! | [`server`] | the server of a fleet: sockets, certificates, tokens |
 //! | [`cli`] | the commands |
 
@@ -77,6 +78,7 @@ pub mod selfcheck;
 pub mod server;
 pub mod ship;
 pub mod simulate;
+pub mod site;
 pub mod status;
 pub mod store;
 pub mod table;

@@ -105,7 +105,7 @@ pub struct Requests {
 }
 
 /// Requests of one size class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Class {
     /// Requests completed, with errors or without.
     pub requests: u64,
@@ -165,7 +165,7 @@ pub struct Task {
 }
 
 /// Rare events since the programs were attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Events {
     /// How often each happened, by [`monitor_common::events::Kind`]. Long waits are counted with their CPU.
     pub seen: [u64; monitor_common::events::Kind::COUNT],

@@ -232,7 +232,7 @@ impl Client {
     ///
     /// Whatever the system says.
     pub fn connect(address: SocketAddr, tls: Option<&Arc<ClientConfig>>, token: Option<&str>) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, wait::PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&address, wait::patience())?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.set_write_timeout(Some(Duration::from_secs(60)))?;

@@ -13,6 +13,8 @@
 //! - [`alertmanager`]: a real Alertmanager, asked through amtool
 //! - [`prometheus`]: a real Prometheus and a real VictoriaMetrics
 //! - [`scraped`]: the `/metrics` of a node that does not exist
+//! - [`browser`]: a real browser, by WebDriver
+//! - [`many`]: a fleet that does not exist, as a server would show it
 //! - [`receiver`]: a server that hears what is told, and a way that is slow
 //! - [`teller`]: the telling of alerts, without an agent
 //! - [`reports`]: reports of nodes that do not exist, for the store
@@ -36,6 +38,7 @@ pub mod alertmanager;
 pub mod block;
 pub mod books;
 pub mod bpf_objects;
+pub mod browser;
 pub mod clock;
 pub mod cpu;
 pub mod diskstats;
@@ -50,6 +53,7 @@ pub mod http;
 pub mod inside;
 pub mod load;
 pub mod loop_device;
+pub mod many;
 pub mod network;
 pub mod probes;
 pub mod proc;

@@ -12,7 +12,7 @@ use kpulse::{
     status::{Snapshot, Status},
 };
 
-use crate::{receiver::Listening, wait::PATIENCE};
+use crate::{receiver::Listening, wait::patience};
 
 /// A node that can be scraped, until this is dropped.
 pub struct Scraped {
@@ -58,7 +58,7 @@ impl Scraped {
 }
 
 fn answer(stream: &TcpStream, exposition: &Exposition) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     while reader.read_line(&mut line)? > 0 {

@@ -163,6 +163,17 @@ pub const REQUIREMENTS: &[Requirement] = &[
         },
     },
     Requirement {
+        name: "chromium",
+        why: "a real browser looks at the fleet's pages",
+        purposes: &[Purpose::Test],
+        source: Source::Debian {
+            packages: &["chromium", "chromium-driver"],
+            binaries: &["chromium", "chromedriver"],
+            service: None,
+            elsewhere: None,
+        },
+    },
+    Requirement {
         name: "alertmanager",
         why: "gets the agent's alerts, and amtool shows what it got",
         purposes: &[Purpose::Test],

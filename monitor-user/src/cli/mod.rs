@@ -9,6 +9,7 @@ pub mod agent;
 pub mod baseline;
 pub mod check;
 pub mod config;
+pub mod fleet;
 pub mod print;
 pub mod record;
 pub mod replay;
@@ -86,6 +87,9 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("server", args)) => server::run(args),
         Some(("token", args)) => token::run(args),
         Some(("simulate", args)) => simulate::run(args),
+        Some(("nodes", args)) => fleet::nodes(args),
+        Some(("node", args)) => fleet::node(args),
+        Some(("alerts", args)) => fleet::alerts(args),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -114,6 +118,9 @@ pub fn command() -> Command {
             server::command(),
             token::command(),
             simulate::command(),
+            fleet::nodes_command(),
+            fleet::node_command(),
+            fleet::alerts_command(),
         ])
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::window::Times;
 
 /// A figure in the window before and in the window itself; absent where it is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change<T> {
     /// In the window before.
     pub before: Option<T>,
@@ -14,7 +14,7 @@ pub struct Change<T> {
 }
 
 /// Times of one kind in one window, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Quantiles {
     /// How many.
     pub count: u64,

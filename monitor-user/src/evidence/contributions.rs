@@ -19,7 +19,7 @@ use crate::index::{Contribution, Index, Mode, Signal, Standing, Verdict};
 pub const ROWS: usize = 8;
 
 /// P of one signal in the mode in force.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IndexEvidence {
     /// What is judged.
     pub signal: Signal,
@@ -46,7 +46,7 @@ pub struct IndexEvidence {
 }
 
 /// Parts that add up to P - 1. Empty without a verdict.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shares {
     /// The largest, in either direction.
     pub rows: Vec<Share>,
@@ -55,7 +55,7 @@ pub struct Shares {
 }
 
 /// A part of P - 1.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Share {
     /// Whose.
     pub name: String,

@@ -17,7 +17,7 @@ pub const ROWS: usize = 8;
 pub const KERNEL: &str = "(kernel)";
 
 /// Who used what in the window.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Culprits {
     /// CPU time in nanoseconds.
     pub cpu_ns: Ranking,
@@ -31,7 +31,7 @@ pub struct Culprits {
 
 /// One measure: `cgroups` with `cgroups_other`, `kernel` and `ended`, and `tasks` with `tasks_other` and `ended`, add up to
 /// `total`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ranking {
     /// All of it.
     pub total: u64,
@@ -50,7 +50,7 @@ pub struct Ranking {
 }
 
 /// A cgroup's share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CgroupShare {
     /// The inode number of its directory; 0 if unknown.
     pub cgroup: u64,
@@ -65,7 +65,7 @@ pub struct CgroupShare {
 }
 
 /// A task's share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TaskShare {
     /// The task (thread).
     pub pid: u32,

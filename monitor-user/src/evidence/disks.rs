@@ -23,7 +23,7 @@ pub const DEVICES: usize = 4;
 const OPERATIONS: usize = 5;
 
 /// The block devices concerned. Shares of `devices` and of `other` add up to 1 if there was any request whose time is known.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Disks {
     /// The device that the alert is about, then those that add the most to P - 1, then those that requests spent the most
     /// time on.
@@ -33,7 +33,7 @@ pub struct Disks {
 }
 
 /// One device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviceEvidence {
     /// Its name.
     pub device: String,
@@ -50,7 +50,7 @@ pub struct DeviceEvidence {
 }
 
 /// One device and operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OperationEvidence {
     /// Its name.
     pub operation: String,
@@ -73,7 +73,7 @@ pub struct OperationEvidence {
 }
 
 /// Everything that is not shown by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OtherDevices {
     /// Devices that are not shown.
     pub devices: u64,

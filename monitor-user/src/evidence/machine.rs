@@ -19,7 +19,7 @@ pub const FILESYSTEMS: usize = 3;
 const PRESSURES: usize = 4;
 
 /// The CPUs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Cpus {
     /// How many were online at the end.
     pub online: u64,
@@ -38,7 +38,7 @@ pub struct Cpus {
 }
 
 /// One CPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CpuEvidence {
     /// Its number.
     pub cpu: u32,
@@ -49,7 +49,7 @@ pub struct CpuEvidence {
 }
 
 /// Share of the window in which tasks stood still for want of a resource, 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PressureEvidence {
     /// At least one task.
     pub some: Change<f64>,
@@ -58,7 +58,7 @@ pub struct PressureEvidence {
 }
 
 /// Memory and swap in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MemoryEvidence {
     /// All memory.
     pub total: u64,
@@ -73,7 +73,7 @@ pub struct MemoryEvidence {
 }
 
 /// Space of one filesystem.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SpaceEvidence {
     /// Where it is mounted.
     pub mount: String,

@@ -51,7 +51,7 @@ use crate::{
 pub const MAX_BYTES: usize = 64 << 10;
 
 /// What is known about the cause of an alert at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Evidence {
     /// The end of the window it is from, in nanoseconds since 1970.

@@ -18,7 +18,7 @@ pub struct Subject {
 }
 
 /// What part of the evidence matters most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Focus {
     /// Block requests: who moved the bytes.

@@ -20,6 +20,7 @@ mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub(crate) use self::server::page;
 use crate::{metric::Metric, notify, probes::PROBES};
 
 /// What is not a probe's, by where it comes from. The last metric of the last section counts the series before it.

@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`clock`] | the two clocks of a server |
+//! | [`glance`] | a few figures of a node, for lists |
 //! | [`interval`] | what is kept of one report to judge it |
 //! | [`node`] | one node: who it is, what came of it, how it stands |
 //! | [`registry`] | all nodes, and whether a batch is taken |
@@ -16,6 +17,7 @@
 //! | [`judge`] | indices, rules and evidence, once an interval |
 
 pub mod clock;
+pub mod glance;
 pub mod indices;
 pub mod interval;
 pub mod judge;

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{clock::Now, interval::Interval};
+use super::{clock::Now, glance::Glance, interval::Interval};
 use crate::report::wire;
 
 /// Reports that are kept as they came, in bytes a node, for evidence. Two minutes of a usual node take 20 KiB.
@@ -84,6 +84,8 @@ pub struct NodeView {
     pub lost: u64,
     /// Whether another machine uses its name.
     pub conflict: bool,
+    /// Its latest report at a glance.
+    pub glance: Glance,
 }
 
 /// Counts of the last intervals.
@@ -149,6 +151,8 @@ pub struct Node {
     pub metadata: Option<Arc<wire::Metadata>>,
     /// Alerts of its agent.
     pub alerts: usize,
+    /// Its latest report at a glance.
+    pub glance: Glance,
     /// Age of its oldest request in flight.
     pub oldest_ns: u64,
     /// Receipt minus the end by the node's clock, of its latest report.
@@ -175,6 +179,7 @@ impl Node {
             conflict_ns: None,
             metadata: None,
             alerts: 0,
+            glance: Glance::default(),
             oldest_ns: 0,
             behind_ns: 0,
             kept: 0,
@@ -219,6 +224,7 @@ impl Node {
         self.interval_ns = report.length_ns;
         self.behind_ns = (i128::from(now.wall_ns) - i128::from(report.end_ns)) as i64;
         self.alerts = report.alerts.len();
+        self.glance = Glance::of(report);
         let devices = report.block.iter().flat_map(|block| &block.devices);
         self.oldest_ns = devices.filter(|device| device.in_flight > 0).map(|d| d.oldest_ns).max().unwrap_or(0);
         if let Some(metadata) = &report.metadata {

@@ -206,6 +206,11 @@ impl Registry {
         self.shard(name).nodes.get(name).map(Node::reports).unwrap_or_default()
     }
 
+    /// What `look` sees of a node; none if it is not known.
+    pub fn look<T>(&self, name: &str, look: impl FnOnce(&Node) -> T) -> Option<T> {
+        self.shard(name).nodes.get(name).map(look)
+    }
+
     /// Forgets nodes of a shard that were silent for too long, and gives their names.
     pub fn forget(&self, shard: &mut Shard, now: Now) -> Vec<String> {
         let patience = self.limits.forget_after.as_nanos() as u64;

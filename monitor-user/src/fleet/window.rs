@@ -136,5 +136,6 @@ fn look_at(
         refused: node.refused.total,
         lost: node.lost.total,
         conflict,
+        glance: node.glance,
     });
 }

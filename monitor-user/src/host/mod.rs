@@ -108,7 +108,7 @@ pub struct CpuModes {
 }
 
 /// Memory in bytes, from /proc/meminfo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Memory {
     /// All memory.
     pub total: u64,
@@ -140,7 +140,7 @@ pub struct Pressure {
 }
 
 /// One mounted filesystem.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Filesystem {
     /// Where it is mounted.
     pub mount: String,
@@ -155,7 +155,7 @@ pub struct Filesystem {
 }
 
 /// Space of a filesystem in bytes and inodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Space {
     /// Size.
     pub size: u64,
@@ -191,7 +191,9 @@ pub struct Network {
 }
 
 /// What kind of thing a disk is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// Turns.

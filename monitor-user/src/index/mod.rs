@@ -49,7 +49,7 @@ use crate::host::Class;
 
 indexed_enum! {
     /// What is judged. Unlike seconds are never added, so each has an index of its own.
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "snake_case")]
     pub enum Signal {
         /// Block requests, from start to completion.
@@ -61,7 +61,7 @@ indexed_enum! {
 
 indexed_enum! {
     /// Where T_avg comes from.
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "kebab-case")]
     pub enum Mode {
         /// What the same mix of requests took until now, exponentially weighted. The default.
@@ -81,7 +81,7 @@ indexed_enum! {
 }
 
 /// Requests that are alike enough to be compared. Ordered, so that results have one order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Stratum {
     /// Of the device; [`Class::Unknown`] for waits.
     pub class: Class,
@@ -92,7 +92,7 @@ pub struct Stratum {
 }
 
 /// Where requests went and what they were.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Part {
     /// The device's name; empty for waits.
     pub device: String,
@@ -101,7 +101,7 @@ pub struct Part {
 }
 
 /// Requests and the time they took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Load {
     /// How many.
     pub requests: u64,
@@ -113,7 +113,7 @@ pub struct Load {
 pub type Observation = BTreeMap<Part, Load>;
 
 /// What an index asks of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Options {
     /// The fewest requests in a window that give a verdict.
     pub min_requests: u64,
@@ -126,7 +126,7 @@ impl Default for Options {
 }
 
 /// P of one signal in one mode over N nodes, with the parts that add up to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Index {
     /// What is judged.
     pub signal: Signal,
@@ -139,7 +139,7 @@ pub struct Index {
 }
 
 /// P = F * S over the nodes with a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Verdict {
     /// P, the mean of the nodes' r.
     pub p: f64,
@@ -152,7 +152,7 @@ pub struct Verdict {
 }
 
 /// One node's part in an index.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NodeIndex {
     /// Its name.
     pub node: String,
@@ -176,7 +176,7 @@ pub struct NodeIndex {
 }
 
 /// Why a node has a verdict or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It has a verdict.
@@ -194,7 +194,7 @@ pub enum Standing {
 }
 
 /// What one kind of request on one device adds to P - 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Contribution {
     /// Which.
     pub part: Part,

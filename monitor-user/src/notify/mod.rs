@@ -28,7 +28,7 @@ mod settings;
 mod sink;
 #[cfg(test)]
 mod tests;
-mod url;
+pub(crate) mod url;
 mod webhook;
 
 use std::{

@@ -15,6 +15,7 @@
 //! | `judging` | once an interval: judge, write down, tell |
 //! | `figures`, [`metrics`] | what the server counts, and as metrics |
 //! | `routes` | what each address answers |
+//! | `showing` | what the pages and the API are made from |
 //! | `run` | all of it together, from the first file to the last |
 //!
 //! | bound | what happens beyond it |
@@ -38,6 +39,7 @@ pub mod metrics;
 mod pulse;
 mod routes;
 mod run;
+mod showing;
 pub mod tls;
 pub mod tokens;
 

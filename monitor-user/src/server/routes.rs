@@ -26,6 +26,7 @@ use super::{
 use crate::{
     expose::collector::CONTENT_TYPE as METRICS_TYPE,
     fleet::{Registry, clock::Clock},
+    site::{self, Source},
     store::Store,
 };
 
@@ -58,9 +59,11 @@ pub struct Shared {
 }
 
 /// All routes. What is read is read by who may; health is for all.
-pub fn router(shared: Arc<Shared>) -> Router {
-    let read =
-        Router::new().route("/metrics", get(metrics)).route_layer(from_fn_with_state(Arc::clone(&shared), may_read));
+pub fn router(shared: Arc<Shared>, shown: Arc<dyn Source>) -> Router {
+    let read = Router::new()
+        .route("/metrics", get(metrics))
+        .merge(site::router(shown).with_state(()))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), may_read));
     Router::new()
         .route("/api/v1/reports", post(ingest::reports))
         .route("/-/healthy", get(|| async { "healthy\n" }))
@@ -128,7 +131,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn unknown(uri: Uri) -> Response {
-    let addresses: Vec<&str> = ADDRESSES.iter().map(|(address, _)| *address).collect();
+    let addresses: Vec<&str> = site::ADDRESSES.iter().chain(ADDRESSES).map(|(address, _)| *address).collect();
     if uri.path().starts_with("/api/") {
         let error = format!("there is nothing at {}", uri.path());
         return (StatusCode::NOT_FOUND, Json(json!({ "error": error, "addresses": addresses }))).into_response();

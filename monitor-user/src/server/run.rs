@@ -18,6 +18,7 @@ use super::{
     judging::{Judging, Verdicts, fleet_rules},
     listen as accepting,
     routes::{Shared, router},
+    showing::Shown,
     tls::Tls,
     tokens::Tokens,
 };
@@ -114,7 +115,7 @@ pub async fn run(
         listener,
         tls,
         config.nodes.clients,
-        router(Arc::clone(&shared)),
+        router(Arc::clone(&shared), Arc::new(Shown::new(Arc::clone(&shared), config.index.mode))),
         Arc::clone(&shared),
         stopping(stopped),
     );

@@ -13,6 +13,8 @@ const NODE_LABELS: [&str; 2] = ["node", "instance"];
 /// Which alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertFilter {
+    /// This one.
+    pub id: Option<String>,
     /// In one of these states; any if empty.
     pub states: Vec<State>,
     /// Of this rule.
@@ -98,6 +100,9 @@ fn query(filter: &AlertFilter, after: Option<&After>, limit: usize) -> Result<(S
         // One number for the set: a query has one shape however many states there are.
         let set = filter.states.iter().fold(0i64, |set, state| set | 1 << *state as u8);
         and("(1 << state) & ? != 0", Value::Integer(set));
+    }
+    if let Some(id) = &filter.id {
+        and("id = ?", Value::Text(id.clone()));
     }
     if let Some(rule) = &filter.rule {
         and("rule = ?", Value::Text(rule.clone()));

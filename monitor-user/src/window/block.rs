@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Block requests in a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Block {
     /// T: the mean time of a request from start to completion in seconds, over all devices and operations of which it
     /// is known, passthrough and diskstats left out; absent without such a request.
@@ -29,7 +29,7 @@ pub struct Block {
 }
 
 /// Where a device's figures come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The request tracepoints: every request, exactly.
@@ -40,7 +40,7 @@ pub enum Source {
 }
 
 /// One device in a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Device {
     /// The whole disk.
     pub device: DeviceId,
@@ -59,7 +59,7 @@ pub struct Device {
 }
 
 /// One device and operation in a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Operation {
     /// The name of a [`monitor_common::block::Operation`].
     pub operation: String,

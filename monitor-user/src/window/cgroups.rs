@@ -12,7 +12,7 @@ use super::{Options, Use};
 use crate::{host::Host, sample::Task};
 
 /// The first cgroups by each measure, most first; those with nothing are left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Cgroups {
     /// Cgroups whose tasks used anything in the window, those that are not named here included.
     pub active: u64,
@@ -28,7 +28,7 @@ pub struct Cgroups {
 }
 
 /// What the tasks of one cgroup used in a window.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CgroupUse {
     /// The inode number of its directory (version 2); 0 for tasks whose cgroup is not known.
     pub cgroup: u64,

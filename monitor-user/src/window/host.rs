@@ -11,7 +11,7 @@ use super::sum;
 use crate::host::{CpuModes, Host, Network, Pressure};
 
 /// Shares of CPU time by mode, 0 to 1, adding up to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(missing_docs, reason = "the modes are those of host::CpuModes")]
 pub struct CpuModeShares {
     pub user: f64,
@@ -25,7 +25,7 @@ pub struct CpuModeShares {
 }
 
 /// Shares of the window, 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PressureShares {
     /// At least one task stood still.
     pub some: Option<f64>,
@@ -34,7 +34,7 @@ pub struct PressureShares {
 }
 
 /// One network interface in a window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NetworkRates {
     /// Bytes received a second.
     pub receive_bytes_per_second: f64,

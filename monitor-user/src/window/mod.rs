@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// What happened between two samples. What cannot be known is absent, not zero.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Window {
     /// When it ended, in nanoseconds since 1970.
     pub end_realtime_ns: u64,
@@ -68,7 +68,7 @@ pub struct Window {
 }
 
 /// Times of one kind in a window. All in seconds; absent if there were none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Times {
     /// How many.
     pub count: u64,

@@ -9,7 +9,7 @@ use super::{ESTIMATE_NS, Refused, Times, growth, growth_of_all, sum};
 use crate::{histogram::Histogram, sample};
 
 /// The CPUs in a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sched {
     /// Busy time over online time of all CPUs, 0 to 1.
     pub utilization: Option<f64>,
@@ -26,7 +26,7 @@ pub struct Sched {
 }
 
 /// One CPU in a window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Cpu {
     /// Its number.
     pub cpu: u32,

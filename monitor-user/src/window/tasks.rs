@@ -14,7 +14,7 @@ use super::{Cgroups, ESTIMATE_NS, Options, both, cgroups, sum};
 use crate::sample::{Sample, Sched, Task};
 
 /// Who used what: the first tasks by each measure, the rest added up, so that each column adds up to the total.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tasks {
     /// How many tasks there were at the window's end.
     pub count: u64,
@@ -55,7 +55,7 @@ impl Tasks {
 }
 
 /// What one task used in a window.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TaskUse {
     /// The task (thread).
     pub pid: u32,
@@ -77,7 +77,7 @@ pub struct TaskUse {
 }
 
 /// What was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Use {
     /// CPU time in nanoseconds.
     pub cpu_ns: u64,

@@ -10,7 +10,7 @@
 //! | shutdown | half a second for answers under way, then every connection is dropped |
 
 mod connection;
-mod page;
+pub(crate) mod page;
 mod recording;
 mod routes;
 

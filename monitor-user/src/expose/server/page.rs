@@ -8,12 +8,15 @@ mod alert_culprits;
 mod alert_evidence;
 mod alerts;
 mod disks;
-mod markup;
+pub mod markup;
 
 use std::fmt::{self, Write as _};
 
 use self::markup::{Text, or_dash};
-pub use self::{alert::alert_page, alerts::alerts_page};
+pub use self::{
+    alert::{alert_body, alert_page, number},
+    alerts::alerts_page,
+};
 use super::routes::ADDRESSES;
 use crate::{
     host::Host,
@@ -22,7 +25,8 @@ use crate::{
     window::{TaskUse, Tasks, Use, Window},
 };
 
-const STYLE: &str = include_str!("page/style.css");
+/// What the agent's and the fleet's pages look like.
+pub const STYLE: &str = include_str!("page/style.css");
 /// Tasks in each list.
 const TASKS: usize = 6;
 
@@ -124,7 +128,12 @@ fn figures(out: &mut String, window: &Window, host: &Host) -> fmt::Result {
     window.tasks.as_ref().map_or(Ok(()), |tasks_now| tasks(out, tasks_now))
 }
 
-fn tasks(out: &mut String, tasks: &Tasks) -> fmt::Result {
+/// Who used what: tasks by CPU time, by waiting, by bytes.
+///
+/// # Errors
+///
+/// Never: writing into a string cannot fail.
+pub fn tasks(out: &mut String, tasks: &Tasks) -> fmt::Result {
     let time = |ns: u64| units::time(ns as f64 / 1e9);
     let bytes = |bytes: u64| units::bytes(bytes as f64);
     write!(out, "<h2>Tasks <span class=dim>{} in all</span></h2><div class=columns>", tasks.count)?;

@@ -56,18 +56,26 @@ pub(super) fn labels(alert: &Alert) -> String {
 }
 
 /// Three digits after the point at most, and none that say nothing.
-pub(super) fn number(x: f64) -> String {
+pub fn number(x: f64) -> String {
     let text = format!("{x:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn write(out: &mut String, alert: &Alert) -> fmt::Result {
     head(out, &format!("{} {}", alert.state.name(), alert.rule), false)?;
-    write!(
-        out,
-        "<p><a href=\"/\">this node</a> · <a href=\"/alerts\">all alerts</a><h1>{}</h1><p>",
-        Text(&alert.rule)
-    )?;
+    out.push_str("<p><a href=\"/\">this node</a> · <a href=\"/alerts\">all alerts</a>");
+    alert_body(out, alert)?;
+    out.push_str("</html>\n");
+    Ok(())
+}
+
+/// Everything about an alert, from its heading on.
+///
+/// # Errors
+///
+/// Never: writing into a string cannot fail.
+pub fn alert_body(out: &mut String, alert: &Alert) -> fmt::Result {
+    write!(out, "<h1>{}</h1><p>", Text(&alert.rule))?;
     state(out, alert)?;
     write!(out, " {} <span class=dim>{}</span>", alert.severity.name(), Text(&labels(alert)))?;
     tiles(out, alert)?;
@@ -81,7 +89,6 @@ fn write(out: &mut String, alert: &Alert) -> fmt::Result {
     if none {
         out.push_str("<p class=dim>No evidence was kept.");
     }
-    out.push_str("</html>\n");
     Ok(())
 }
 

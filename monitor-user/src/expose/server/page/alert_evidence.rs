@@ -195,10 +195,10 @@ fn bar(operation: &OperationEvidence, times: Quantiles, during: bool) -> Option<
     let longest = [operation.total.before, operation.total.during].into_iter().flatten();
     let longest = longest.map(|times| times.mean).fold(times.mean, f64::max).max(queue + device);
     let width = |seconds: f64| if longest > 0.0 { (seconds / longest * 100.0).clamp(0.0, 100.0) } else { 0.0 };
+    let (queue, device) = (width(queue), width(device));
     Some(format!(
-        "<div class=bar><i style=\"width:{:.1}%\"></i><b style=\"width:{:.1}%\"></b></div>",
-        width(queue),
-        width(device)
+        "<svg class=bar viewBox=\"0 0 100 8\" preserveAspectRatio=none aria-hidden=true><rect class=queue width={queue:.1} \
+         height=8 /><rect class=device x={queue:.1} width={device:.1} height=8 /></svg>"
     ))
 }
 
