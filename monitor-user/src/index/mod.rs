@@ -28,9 +28,9 @@ pub mod metrics;
 #[cfg(not(index_alone))]
 mod observe;
 mod reference;
-#[cfg(test)]
+#[cfg(all(test, not(index_alone)))]
 pub(crate) mod testing;
-#[cfg(test)]
+#[cfg(all(test, not(index_alone)))]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //! index, and not in here.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -59,9 +59,13 @@ impl Kinds {
             (r.device, now.or_else(|| self.classes.get(&r.device).copied()).unwrap_or_default())
         });
         self.classes = classes.collect();
+        // One counter that went back means another device: all its counters began anew.
+        let now: HashMap<_, _> = block.requests.iter().map(|r| ((r.device, r.operation), r)).collect();
+        let lower = |key: &(DeviceId, u8), before: &Requests| now.get(key).is_none_or(|now| went_back(now, before));
+        let anew: HashSet<_> =
+            before.iter().filter(|(key, before)| lower(key, before)).map(|((device, _), _)| *device).collect();
         for r in block.requests.iter().filter(|r| r.operation != Operation::Passthrough as u8) {
-            // A counter that went back is another device's: all of it is new.
-            let before = before.get(&(r.device, r.operation)).filter(|before| !went_back(r, before));
+            let before = before.get(&(r.device, r.operation)).filter(|_| !anew.contains(&r.device));
             let class = self.classes.get(&r.device).copied().unwrap_or_default();
             self.add(r, before.copied(), class, &mut pools);
         }

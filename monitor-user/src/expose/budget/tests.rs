@@ -192,6 +192,14 @@ fn a_kind_of_request_keeps_what_a_disk_did_that_has_left() {
     assert_eq!(see(&|_| {}), 33.0, "10 + 11 + 12");
     assert_eq!(see(&|block| block.requests.retain(|r| r.device != disk_id(1))), 33.0);
     assert_eq!(see(&|block| complete_one(block, disk_id(1))), 34.0);
+    // Another disk under its number, with as many reads as the one before.
+    let write = |block: &mut crate::sample::Block| {
+        let mut r = requests(disk_id(1), Operation::Write);
+        complete(&mut r, 4096, 1);
+        block.requests.push(r);
+    };
+    assert_eq!(see(&write), 34.0);
+    assert_eq!(see(&|block| drop(block.requests.pop())), 35.0);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 mod book;
 mod stratum;
-#[cfg(test)]
+#[cfg(all(test, not(index_alone)))]
 mod tests;
 
 use std::time::Duration;

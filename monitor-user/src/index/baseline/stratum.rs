@@ -85,7 +85,7 @@ impl Usual {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(index_alone)))]
 mod tests {
     use std::time::Duration;
 
