@@ -177,23 +177,13 @@ pub const REQUIREMENTS: &[Requirement] = &[
         name: "musl-gcc",
         why: "compiles the C parts of the static binary",
         purposes: DIST,
-        source: Source::Debian {
-            packages: &["musl-tools"],
-            binaries: &["musl-gcc"],
-            service: None,
-            elsewhere: None,
-        },
+        source: Source::Debian { packages: &["musl-tools"], binaries: &["musl-gcc"], service: None, elsewhere: None },
     },
     Requirement {
         name: "dpkg-deb",
         why: "packs the .deb",
         purposes: PACK,
-        source: Source::Debian {
-            packages: &["dpkg"],
-            binaries: &["dpkg-deb"],
-            service: None,
-            elsewhere: None,
-        },
+        source: Source::Debian { packages: &["dpkg"], binaries: &["dpkg-deb"], service: None, elsewhere: None },
     },
     Requirement {
         name: "rpmbuild",
