@@ -47,7 +47,9 @@ fn what_is_forbidden_fails_inside_the_agent_and_the_agent_goes_on() {
 
 /// Reads and writes of files that are not the agent's, although root's agent is their owner.
 fn files(inside: &Inside) {
-    if !fs::read_to_string("/proc/self/status").unwrap().contains("Seccomp") || kpulse::privileges::files::version().is_none() {
+    if !fs::read_to_string("/proc/self/status").unwrap().contains("Seccomp")
+        || kpulse::privileges::files::version().is_none()
+    {
         return println!("this kernel has no Landlock: files are not tried");
     }
     let open = |path: &str, flags: i32| {

@@ -1,6 +1,11 @@
 //! Who the agent is once its programs are attached, by /proc's account and by its own.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::{MetadataExt as _, chown}, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
+    process::Command,
+};
 
 use tests::{
     agent::{self, Agent, NOBODY},
@@ -45,7 +50,11 @@ fn assert_held(agent: &Agent, uid: u32) {
     assert_eq!(scrape.of("kpulse_read_failures", &[]), []);
     assert_eq!(scrape.value("kpulse_collections_failed_total"), Some(0.0), "{:?}", agent.log());
     assert!(scrape.value("kpulse_self_map_bytes").is_some_and(|bytes| bytes > 0.0));
-    assert!(!agent.log().iter().any(|line| line.contains("ERROR") || line.contains("cannot be read")), "{:?}", agent.log());
+    assert!(
+        !agent.log().iter().any(|line| line.contains("ERROR") || line.contains("cannot be read")),
+        "{:?}",
+        agent.log()
+    );
 }
 
 #[test]
@@ -78,7 +87,8 @@ fn a_user_that_does_not_exist_or_cannot_write_is_told_and_nothing_runs() {
     let _alone = alone();
     let folder = Scratch::new();
     for (user, said) in [("nobody-at-all", "there is no user"), ("nobody", "cannot write to the state directory")] {
-        let arguments = ["agent", "--listen", "127.0.0.1:0", "--user", user, "--state-dir", folder.path().to_str().unwrap()];
+        let arguments =
+            ["agent", "--listen", "127.0.0.1:0", "--user", user, "--state-dir", folder.path().to_str().unwrap()];
         let output = agent::run(agent::command(arguments));
         let errors = String::from_utf8_lossy(&output.stderr).to_string();
         assert!(!output.status.success() && errors.contains(said), "{errors}");

@@ -41,7 +41,11 @@ fn the_agents_unit_allows_what_the_agent_needs() {
         for name in names.split_whitespace() {
             let calls = if name.starts_with('@') { group(name) } else { HashSet::from([name.into()]) };
             for call in calls {
-                if takes { allowed.remove(&call) } else { allowed.insert(call) };
+                if takes {
+                    allowed.remove(&call)
+                } else {
+                    allowed.insert(call)
+                };
             }
         }
     }

@@ -110,7 +110,11 @@ fn build() -> Result<PathBuf> {
 fn is_static(binary: &Path) -> Result<()> {
     let bytes = fs::read(binary).with_context(|| format!("{} cannot be read", binary.display()))?;
     ensure!(bytes.starts_with(b"\x7fELF"), "{} is no program for Linux", binary.display());
-    ensure!(!has_interpreter(&bytes), "{} is not static: it would run on machines like this one only", binary.display());
+    ensure!(
+        !has_interpreter(&bytes),
+        "{} is not static: it would run on machines like this one only",
+        binary.display()
+    );
     Ok(())
 }
 

@@ -52,7 +52,9 @@ fn files(machine: &Machine<'_>) -> Requirement {
         return Requirement::ok(name, "turned off (sandbox.files = false)");
     }
     match machine.landlock {
-        Some(version) => Requirement::ok(name, format!("version {version}: files that the agent does not need are refused")),
+        Some(version) => {
+            Requirement::ok(name, format!("version {version}: files that the agent does not need are refused"))
+        }
         None => Requirement::degraded(
             name,
             "this kernel has none, or it was not turned on at boot",

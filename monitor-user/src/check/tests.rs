@@ -54,7 +54,16 @@ impl Node {
         let found = |types| Found { types, path: KERNEL_BTF.into(), bytes: 5_515_646 };
         let types = self.kernel.as_ref().map(|fake| found(fake));
         let config = &self.config;
-        Report::new(judge(&Machine { config, roots: &roots, arch: "x86_64", host: &host, privileges, landlock: self.landlock, types, loading }))
+        Report::new(judge(&Machine {
+            config,
+            roots: &roots,
+            arch: "x86_64",
+            host: &host,
+            privileges,
+            landlock: self.landlock,
+            types,
+            loading,
+        }))
     }
 
     /// Everything that is not met: group, name, mark, and all that is said of it.

@@ -17,8 +17,8 @@ pub mod rules;
 pub mod sample;
 pub mod server;
 pub mod server_backup;
-pub mod token;
 pub mod simulate;
+pub mod token;
 
 use std::{collections::BTreeMap, ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 

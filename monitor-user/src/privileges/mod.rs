@@ -70,7 +70,9 @@ pub fn give_up(config: &Config, sources: &Sources, loaded: &mut Loaded) -> Resul
 fn of_files(status: Result<RulesetStatus, landlock::RulesetError>) -> Restraint {
     match status {
         Ok(RulesetStatus::FullyEnforced) => Restraint::new("files", "landlock", true),
-        Ok(RulesetStatus::PartiallyEnforced) => Restraint::new("files", "landlock, as far as the kernel knows it", true),
+        Ok(RulesetStatus::PartiallyEnforced) => {
+            Restraint::new("files", "landlock, as far as the kernel knows it", true)
+        }
         Ok(RulesetStatus::NotEnforced) => Restraint::new("files", "off: the kernel has no Landlock", false),
         Err(error) => Restraint::new("files", &format!("off: {error}"), false),
     }

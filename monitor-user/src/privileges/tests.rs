@@ -66,6 +66,7 @@ fn what_is_not_on_the_list_is_refused() {
         ("a signal's owner", libc::SYS_fcntl, [0, libc::F_SETOWN as u64, 1, 0]),
         ("being watched", libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 1, 0, 0]),
         ("limits", libc::SYS_prlimit64, [0, 0, 1, 0]),
+        ("listening at another port", libc::SYS_listen, [0; 4]),
         ("a clock", libc::SYS_clock_settime, [0; 4]),
         ("code that is written", libc::SYS_mmap, [0, 4096, (libc::PROT_WRITE | libc::PROT_EXEC) as u64, 0]),
         ("what is written as code", libc::SYS_mprotect, [0, 4096, libc::PROT_EXEC as u64, 0]),
@@ -80,13 +81,14 @@ fn what_is_not_on_the_list_is_refused() {
 #[test]
 fn what_the_agent_does_is_on_the_list() {
     let folder = env::temp_dir().join(format!("kpulse-list-{}", std::process::id()));
+    // The agent listens before it is held.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let done = filtered(move || -> io::Result<()> {
         fs::create_dir_all(&folder)?;
         crate::durable::save(&folder.join("a"), b"b").map_err(io::Error::other)?;
         fs::read_dir(&folder)?.for_each(drop);
         fs::remove_dir_all(&folder)?;
         fs::read_to_string("/proc/self/stat")?;
-        let listener = TcpListener::bind("127.0.0.1:0")?;
         std::net::TcpStream::connect(listener.local_addr()?)?;
         thread::Builder::new().name("a".into()).spawn(thread::yield_now)?.join().map_err(|_| io::Error::other("panic"))
     });

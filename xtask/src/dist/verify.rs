@@ -130,7 +130,9 @@ impl Root {
             verify.args(["verify", "--man=no", "--recursive-errors=no"]).arg("--root").arg(&self.path);
             shell::run(verify.arg(format!("/usr/lib/systemd/system/{unit}")))?;
         }
-        for file in ["usr/share/man/man1/kpulse.1.gz", "usr/share/bash-completion/completions/kpulse", "etc/kpulse/kpulse.toml"] {
+        for file in
+            ["usr/share/man/man1/kpulse.1.gz", "usr/share/bash-completion/completions/kpulse", "etc/kpulse/kpulse.toml"]
+        {
             ensure!(self.path.join(file).is_file(), "the package has no {file}");
         }
         self.agent_runs()
@@ -172,7 +174,9 @@ impl Root {
                 let path = entry.path();
                 let name = path.strip_prefix(&self.path)?.to_owned();
                 // What useradd keeps of the files before it changed them.
-                let kept = ["etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"].map(Path::new).contains(&name.as_path());
+                let kept = ["etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"]
+                    .map(Path::new)
+                    .contains(&name.as_path());
                 if kept || NOT_OURS.iter().any(|other| name.starts_with(other)) {
                     continue;
                 }
