@@ -225,12 +225,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
         name: "dpkg-deb",
         why: "packs the .deb",
         purposes: PACK,
-        source: Source::Debian {
-            packages: &["dpkg"],
-            binaries: &["dpkg-deb"],
-            service: None,
-            elsewhere: None,
-        },
+        source: Source::Debian { packages: &["dpkg"], binaries: &["dpkg-deb"], service: None, elsewhere: None },
     },
     Requirement {
         name: "rpmbuild",

@@ -63,15 +63,6 @@ pub fn run(series: &[&str], shapes: &[&Shape], how: How, this_machine: bool) -> 
     let mut all: Vec<_> = series.iter().map(|series| KernelResults::of(series)).collect();
     let mut jobs = VecDeque::new();
     for (index, series) in series.iter().enumerate() {
-        match ready(series, &base, &folder) {
-            Ok((image, initramfs)) => {
-                // The longest first, or one of two processors has nothing to do at the end.
-                jobs.extend(shapes.iter().map(|shape| Job {
-                    index,
-                    shape,
-                    image: image.clone(),
-                    initramfs: initramfs.clone(),
-                }));
         let kernel = match Kernel::get(series) {
             Ok(kernel) => kernel,
             Err(error) => {
