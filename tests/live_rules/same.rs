@@ -50,7 +50,7 @@ fn prometheus_and_victoria_metrics_find_the_same_p_as_kpulse() {
     let names: BTreeMap<String, &str> =
         addresses.iter().map(ToString::to_string).zip(nodes.iter().map(|node| node.name)).collect();
     let mut least = String::from("nothing");
-    let same = wait::within(wait::PATIENCE, || {
+    let same = wait::within(wait::patience(), || {
         let difference = compare(&expected, &figures_of(&prometheus, None, &names));
         if least == "nothing" || difference.len() < least.len() {
             least = difference;
