@@ -253,7 +253,7 @@ fn no_body_and_no_number_of_connections_takes_the_server_from_its_nodes() {
 
 /// Whether the server closes this connection, in time.
 fn is_closed(mut stream: &TcpStream) -> bool {
-    stream.set_read_timeout(Some(wait::PATIENCE)).expect("a socket");
+    stream.set_read_timeout(Some(wait::patience())).expect("a socket");
     let mut sink = [0; 256];
     loop {
         match stream.read(&mut sink) {

@@ -225,7 +225,6 @@ fn status() -> Status {
             saved: 2,
             failed: 1,
         }),
-        shipping: None,
     }
 }
 
