@@ -68,6 +68,7 @@ const FCNTL: &[u64] = &[
     F_GETLK as u64,
     F_DUPFD_CLOEXEC as u64,
 ];
+#[allow(clippy::unnecessary_cast, reason = "another C library has these numbers in another type")]
 const IOCTL: &[u64] = &[FIONBIO as u64, FIOCLEX as u64, FIONREAD as u64, TCGETS as u64, TIOCGWINSZ as u64];
 const THREAD: u64 = (CLONE_VM | CLONE_THREAD) as u64;
 const EXEC: u64 = PROT_EXEC as u64;
