@@ -18,6 +18,7 @@ pub struct Live {
 }
 
 const NO_TOOL: &str = "needs a tool that a small machine does not have";
+const NO_KERNEL: &str = "nothing in it depends on the kernel";
 const NO_SPEED: &str = "measures speed, or needs some: an emulated processor has none";
 const NO_CLOCK: &str = "holds two clocks against each other, which an emulated processor does not keep together";
 const NO_FIO: &str =
@@ -56,8 +57,15 @@ pub const NOT_INSIDE: &[(&str, &str)] = &[
         "live_agent",
         "the guest has its own checks of the agent; Prometheus, and limits of time and memory, are for the machine itself",
     ),
-    ("live_notify", "nothing in it depends on the kernel"),
+    ("live_notify", NO_KERNEL),
     ("live_verdict", NO_SPEED),
+    ("live_browser", NO_KERNEL),
+    ("live_fleet_hostile", NO_KERNEL),
+    ("live_fleet_judged", NO_KERNEL),
+    ("live_fleet_killed", NO_KERNEL),
+    ("live_rules", NO_KERNEL),
+    ("live_store", NO_KERNEL),
+    ("live_privileges", "it wants the users and the tools of a whole system"),
 ];
 
 /// Tools of this machine that the guest calls.
