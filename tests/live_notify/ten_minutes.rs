@@ -20,7 +20,7 @@ use tests::{
     scratch::Scratch,
     teller::{alert, to_alertmanagers},
     tool_or_skip,
-    wait::{self, PATIENCE},
+    wait::{self, patience},
 };
 use tokio::time::{Instant, advance};
 
@@ -162,7 +162,7 @@ async fn settle(notifier: &Notifier) {
 async fn until(notifier: &Notifier, what: &str, ready: impl Fn(&Delivery) -> bool) {
     let begun = std::time::Instant::now();
     while !ready(&of(notifier)) {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}: {:?}", of(notifier));
+        assert!(begun.elapsed() < patience(), "waited in vain: {what}: {:?}", of(notifier));
         settle(notifier).await;
     }
 }

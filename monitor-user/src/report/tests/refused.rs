@@ -30,6 +30,9 @@ fn wait(report: &mut wire::Report) -> &mut wire::Histogram {
     report.sched.as_mut().unwrap().wait.as_mut().unwrap()
 }
 
+/// Spoils a report; the number is a counter that went back.
+type Spoil = fn(&mut wire::Report, u64);
+
 #[test]
 fn a_whole_report_is_taken() {
     assert_eq!(check::decode(&good().encode_to_vec().into()).unwrap(), good());
@@ -38,7 +41,7 @@ fn a_whole_report_is_taken() {
 #[test]
 fn what_no_node_can_have_seen_is_refused() {
     let back = 5u64.wrapping_sub(9);
-    let cases: &[(Reason, fn(&mut wire::Report, u64))] = &[
+    let cases: &[(Reason, Spoil)] = &[
         (Reason::NoSequence, |r, _| r.sequence = 0),
         (Reason::LengthImpossible, |r, _| r.length_ns = 0),
         (Reason::LengthImpossible, |r, _| r.length_ns = 2 * limits::LENGTH_NS),
