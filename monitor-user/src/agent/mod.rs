@@ -6,7 +6,7 @@
 mod events;
 mod judging;
 mod reporting;
-mod service;
+pub mod service;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 

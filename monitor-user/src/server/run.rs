@@ -23,7 +23,7 @@ use super::{
     tokens::Tokens,
 };
 use crate::{
-    agent::Signals,
+    agent::{Signals, Wish, service::Service},
     baselines,
     config::{self, Config, Sources},
     fleet::{self, Judge, Registry, clock::Clock, indices::Indices, node, window::Span},
@@ -136,25 +136,43 @@ async fn obey(
     mut signals: Signals,
     reload: watch::Sender<Option<PathBuf>>,
 ) {
+    let mut service = Service::new();
+    service.ready("taking reports");
     loop {
-        match signals.next().await {
-            crate::agent::Wish::Reload => match config::load(sources) {
-                Ok(loaded) => {
-                    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-                    for change in config.changes_of(sources.keys, &loaded.config) {
-                        let when = if change.needs_restart { ", from the next start on" } else { "" };
-                        tracing::info!("SIGHUP: {} changes from {} to {}{when}", change.key, change.from, change.to);
+        let wish = tokio::select! {
+            wish = signals.next() => wish,
+            () = service.alive() => continue,
+        };
+        match wish {
+            Wish::Reload => {
+                service.reloading();
+                match config::load(sources) {
+                    Ok(loaded) => {
+                        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                        for change in config.changes_of(sources.keys, &loaded.config) {
+                            let when = if change.needs_restart { ", from the next start on" } else { "" };
+                            tracing::info!(
+                                "SIGHUP: {} changes from {} to {}{when}",
+                                change.key,
+                                change.from,
+                                change.to
+                            );
+                        }
+                        config = config.reloaded_of(sources.keys, &loaded.config);
+                        log.reload(&config);
+                        reload.send_replace(config.rules.file.clone());
                     }
-                    config = config.reloaded_of(sources.keys, &loaded.config);
-                    log.reload(&config);
-                    reload.send_replace(config.rules.file.clone());
+                    Err(errors) => {
+                        tracing::error!(
+                            "SIGHUP: the configuration is not taken up, the old one stays in force: {errors}"
+                        );
+                    }
                 }
-                Err(errors) => {
-                    tracing::error!("SIGHUP: the configuration is not taken up, the old one stays in force: {errors}");
-                }
-            },
-            crate::agent::Wish::End(signal) => {
+                service.reloaded();
+            }
+            Wish::End(signal) => {
                 tracing::info!("{signal}: ending");
+                service.stopping();
                 return;
             }
         }
