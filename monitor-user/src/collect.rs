@@ -93,8 +93,21 @@ impl Collector {
         &self.identity
     }
 
+    /// Opens the books of CPUs that have not switched for a while.
+    pub fn prime(&mut self) {
+        for error in prime(&self.host.read().online_cpus.unwrap_or_default()) {
+            tracing::warn!("a CPU's figures begin only when it next switches: {error}");
+        }
+    }
+
     /// Reads everything now.
     pub fn collect(&mut self) -> Collected {
+        self.collect_with(true)
+    }
+
+    /// Reads everything now; every task only if that is `wanted`.
+    pub fn collect_with(&mut self, wanted: bool) -> Collected {
+        let on = ["sched", "block"].map(|probe| self.loaded.measures(probe));
         let mut host = self.host.read();
         let mut failures = Vec::new();
         let mut note = |probe: &'static str, error: std::io::Error| failures.push((probe, error.to_string()));
@@ -102,7 +115,7 @@ impl Collector {
         let mut waited = Vec::new();
         let mut clock_offset = None;
         let mut waits_lost = 0;
-        let sched = self.loaded.sched.as_mut().and_then(|maps| {
+        let sched = self.loaded.sched.as_mut().filter(|_| on[0]).and_then(|maps| {
             let online = host.online_cpus.clone().unwrap_or_default();
             let reading = self.sched.read(maps, &online, monotonic_ns).map_err(|error| note("sched", error)).ok()?;
             (waited, waits_lost, clock_offset) = (reading.waited, reading.waits_lost, reading.clock_offset_ns);
@@ -116,7 +129,7 @@ impl Collector {
             tracing::error!("probe sched is off: {wrong}");
             self.loaded.refuse("sched", wrong);
         }
-        let block = self.loaded.block.as_mut().and_then(|maps| {
+        let block = self.loaded.block.as_mut().filter(|_| on[1]).and_then(|maps| {
             self.block.read(maps, &host.disks, monotonic_ns).map_err(|error| note("block", error)).ok()
         });
         let clock = clock_offset.map(|offset| monotonic_ns.wrapping_add_signed(offset));
@@ -124,6 +137,7 @@ impl Collector {
             .loaded
             .tasks
             .as_mut()
+            .filter(|_| wanted)
             .and_then(|iterator| tasks::reader::read(iterator, clock).map_err(|error| note("tasks", error)).ok());
         host.cgroups = self.cgroups.paths(tasks.iter().flatten().map(|task| task.cgroup));
         let mut happened = Vec::new();

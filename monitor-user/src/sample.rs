@@ -72,6 +72,24 @@ pub struct Cpu {
     pub long_waits: u64,
     /// What was not counted, by [`monitor_common::sched::Discard`].
     pub discards: [u64; monitor_common::sched::Discard::COUNT],
+    /// Waits that are not in `wait`, because there was no histogram at the time.
+    #[serde(default)]
+    pub plain_waits: u64,
+    /// Their sum in nanoseconds.
+    #[serde(default)]
+    pub plain_wait_ns: u64,
+}
+
+impl Cpu {
+    /// All waits.
+    pub fn waits(&self) -> u64 {
+        self.wait.count().saturating_add(self.plain_waits)
+    }
+
+    /// The sum of all waits in nanoseconds.
+    pub fn waits_ns(&self) -> u64 {
+        self.wait.sum_ns().saturating_add(self.plain_wait_ns)
+    }
 }
 
 /// Block requests, as the request tracepoints saw them.
@@ -83,6 +101,9 @@ pub struct Block {
     pub in_flight: Vec<InFlight>,
     /// What was not counted, by [`monitor_common::block::Discard`].
     pub discards: [u64; monitor_common::block::Discard::COUNT],
+    /// Requests are not told apart by size now: all are in the largest class.
+    #[serde(default)]
+    pub coarse: bool,
 }
 
 /// Requests of one disk and operation, since the programs were attached.

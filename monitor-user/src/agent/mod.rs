@@ -3,10 +3,16 @@
 //! One thread does it all. The collection takes about a millisecond and nothing in it can hang, so it does not need
 //! one of its own.
 
+mod budgeting;
 mod events;
 mod judging;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -18,9 +24,13 @@ use tokio::{
 };
 
 use crate::{
-    agent::judging::{Judging, Node},
+    agent::{
+        budgeting::Budgeting,
+        judging::{Judging, Node},
+    },
     agreement::Totals,
-    collect::{Collector, Identity, realtime_ns},
+    budget::{self, ProcessStep},
+    collect::{Collector, Identity, monotonic_ns, realtime_ns},
     config::{self, Config, Sources},
     expose::server,
     host::{Host, self_stats::SelfStats},
@@ -81,6 +91,10 @@ pub struct Agent {
     sources: Sources,
     log: LogHandle,
     collector: Collector,
+    /// What the agent may take; began before there was anything else.
+    budgeting: Budgeting,
+    /// The step of the process that is in force.
+    process_step: ProcessStep,
     own: SelfStats,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     failed: u64,
@@ -90,6 +104,8 @@ pub struct Agent {
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
     told: Vec<(&'static str, String)>,
+    /// What was wrong with the latest step, so that the log has it only once.
+    step_problem: Option<String>,
     /// Judges what is collected; there once the agent runs.
     judging: Option<Judging>,
     /// The parts of /proc and /sys that could not be read at the latest collection.
@@ -99,8 +115,12 @@ pub struct Agent {
 impl Agent {
     /// Loads and attaches the programs. `sources` are where `config` came from, to load it again.
     pub fn new(config: Config, sources: Sources, log: LogHandle) -> Self {
+        // The helper begins before the programs are loaded, and so long before any capability is given up.
+        let budgeting = Budgeting::start(&config);
         Self {
             collector: Collector::new(&config),
+            budgeting,
+            process_step: ProcessStep::Full,
             config,
             sources,
             log,
@@ -110,6 +130,7 @@ impl Agent {
             first: None,
             shown: false,
             told: Vec::new(),
+            step_problem: None,
             judging: None,
             unread: BTreeSet::new(),
         }
@@ -141,15 +162,23 @@ impl Agent {
         self.say_hello(&listener);
         let server = tokio::spawn(server::serve(listener, state, stopping(stopped)));
 
-        let mut tick = ticker(&self.config);
+        let mut tick = ticker(self.interval());
         loop {
+            let budgeting = tokio::time::sleep_until(self.budgeting.next());
             tokio::select! {
                 _ = tick.tick() => self.collect(),
+                () = budgeting => {
+                    let interval = self.interval();
+                    self.turn();
+                    if self.interval() != interval {
+                        tick = ticker(self.interval());
+                    }
+                }
                 _ = hangup.recv() => {
-                    let interval = self.config.interval;
+                    let interval = self.interval();
                     self.reload();
-                    if self.config.interval != interval {
-                        tick = ticker(&self.config);
+                    if self.interval() != interval {
+                        tick = ticker(self.interval());
                     }
                 }
                 _ = terminate.recv() => break tracing::info!("SIGTERM: ending"),
@@ -178,10 +207,66 @@ impl Agent {
         tracing::info!("listening on http://{address}/, metrics at http://{address}/metrics");
     }
 
+    /// The time from one sample to the next, as the budget allows it.
+    fn interval(&self) -> Duration {
+        budget::interval(self.process_step, self.config.interval, self.config.judge.interval)
+    }
+
+    /// One moment of a measurement of the agent's own use, and what follows from it.
+    fn turn(&mut self) {
+        if !self.budgeting.turn(&self.collector, &mut self.own, &self.config) {
+            return;
+        }
+        let step = self.budgeting.budget().process_step();
+        if step != self.process_step {
+            let (name, before) = (step.name(), self.process_step.name());
+            let limit = self.config.budget.process;
+            match step > self.process_step {
+                true => tracing::warn!("the process takes more than {limit} of the machine: step {before} to {name}"),
+                false => tracing::info!("the process takes less than {limit} of the machine: step {before} to {name}"),
+            }
+            self.process_step = step;
+        }
+    }
+
+    /// Takes the step that the budget wants of the programs. Right after a reading: what is counted by the one set of programs
+    /// and what by the other does not mix.
+    fn take_step(&mut self) {
+        let (step, before) = (self.budgeting.step(), self.collector.loaded.step());
+        if step == before {
+            return;
+        }
+        let (limit, gives_up) = (self.config.budget.programs, step.gives_up());
+        let (from, to) = (before.name(), step.name());
+        match step > before {
+            true => tracing::warn!(
+                from,
+                to,
+                "the programs take more than {limit} of the machine: now without {gives_up}"
+            ),
+            false => tracing::info!(
+                from,
+                to,
+                "the programs take less than {limit} of the machine: now without {gives_up}"
+            ),
+        }
+        let problem = self.collector.loaded.take_step(step).err();
+        if problem != self.step_problem {
+            problem.iter().for_each(|problem| tracing::error!("step {to} is not taken as it should be: {problem}"));
+            self.step_problem = problem;
+        }
+        if before.turns_off("sched").is_some() && step.turns_off("sched").is_none() {
+            self.collector.prime();
+        }
+        // While programs are exchanged, nobody counts.
+        self.first = None;
+    }
+
     /// One collection, from the reading to the snapshot that others see.
     fn collect(&mut self) {
         let begun = Instant::now();
-        let collected = self.collector.collect();
+        let collected = self.collector.collect_with(self.wants_tasks());
+        self.take_step();
         events::log(&collected);
         if collected.failures != self.told {
             for (probe, failure) in &collected.failures {
@@ -224,6 +309,12 @@ impl Agent {
         }
     }
 
+    /// Whether this sample is to have the tasks.
+    fn wants_tasks(&self) -> bool {
+        let due = || self.judging.as_ref().is_none_or(|judging| judging.is_due(monotonic_ns()));
+        self.process_step < ProcessStep::Tasks || due()
+    }
+
     fn derive(&mut self, before: &Sample, now: &Sample) -> Option<window::Window> {
         let options = window::Options { top_tasks: self.config.tasks.top };
         window::derive(before, now, &options)
@@ -252,7 +343,11 @@ impl Agent {
             probes: loaded
                 .states
                 .iter()
-                .map(|(name, state)| ProbeState { name: (*name).into(), on: state.is_on(), reason: state.reason() })
+                .map(|(name, state)| match loaded.step().turns_off(name) {
+                    Some(reason) if state.is_on() => (*name, false, reason.to_string()),
+                    _ => (*name, state.is_on(), state.reason()),
+                })
+                .map(|(name, on, reason)| ProbeState { name: name.into(), on, reason })
                 .collect(),
             cpu_ns: usage.map(|usage| usage.cpu_ns),
             resident_bytes: usage.map(|usage| usage.rss_bytes),
@@ -260,6 +355,7 @@ impl Agent {
             programs: loaded.program_stats().into_iter().map(program).collect(),
             collection_ns: Some(begun.elapsed().as_nanos() as u64),
             collections_failed: self.failed,
+            budget: self.budgeting.status(),
             agreement: agreement.into_iter().map(|(figure, ratio)| (figure.into(), ratio)).collect(),
             ..Status::default()
         }
@@ -291,8 +387,8 @@ impl Agent {
     }
 }
 
-fn ticker(config: &Config) -> tokio::time::Interval {
-    let mut ticker = interval(config.interval);
+fn ticker(time: Duration) -> tokio::time::Interval {
+    let mut ticker = interval(time);
     // After a stall, one collection covers what was missed.
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticker

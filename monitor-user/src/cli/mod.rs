@@ -23,6 +23,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 pub use self::print::{Closed, print};
 use crate::{
     config::{DEFAULT_FILE, Errors, FILE_VARIABLE, KEYS, Key, Kind, Level, Loaded, Origin, Sources, capitalised, load},
+    kernel::statistics,
     log::{self, LogHandle},
 };
 
@@ -76,6 +77,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("config", args)) => config::run(args),
         Some(("rules", args)) => rules::run(args),
         Some(("baseline", args)) => baseline::run(args),
+        Some((statistics::COMMAND, _)) => Ok(statistics::serve().map(|()| ExitCode::SUCCESS)?),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -101,6 +103,8 @@ pub fn command() -> Command {
             config::command(),
             rules::command(),
             baseline::command(),
+            // The agent's own helper: nobody calls it.
+            Command::new(statistics::COMMAND).hide(true),
         ])
 }
 
@@ -138,6 +142,7 @@ fn flag(key: &'static Key) -> Arg {
             Kind::Switch(_) => "BOOLEAN",
             Kind::Number(..) => "NUMBER",
             Kind::Duration(..) | Kind::Threshold(..) => "DURATION",
+            Kind::Share(_) => "PERCENT",
             Kind::Level(_) => "LEVEL",
             Kind::Format(_) => "FORMAT",
             Kind::Mode(_) => "MODE",

@@ -9,7 +9,7 @@
 //! | `key` | what a key is, and the way of a value into [`Config`] and back |
 //! | `settings` | [`Config`], the typed result |
 //! | `file` | one configuration file; `document` any TOML file, with the place of all that is wrong |
-//! | `duration` | `1m30s` |
+//! | `duration`, `share` | `1m30s`, `0.5%` |
 //! | `problem` | where a value came from, what is wrong with it |
 //! | `show` | what is in force, and a commented file of the defaults |
 
@@ -20,6 +20,7 @@ mod key;
 mod keys;
 pub(crate) mod problem;
 mod settings;
+mod share;
 mod show;
 
 use std::{
@@ -33,9 +34,10 @@ pub use self::{
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
     settings::{
-        Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Notify, Probes, Record, Rules, State,
+        Budget, Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Notify, Probes, Record, Rules, State,
         Tasks,
     },
+    share::Share,
     show::{capitalised, default_file, show},
 };
 

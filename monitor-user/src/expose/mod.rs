@@ -29,6 +29,7 @@ const OWN_SECTIONS: &[(&str, &[Metric])] = &[
     ("The performance index", crate::index::metrics::METRICS),
     ("Alerts", alerts::METRICS),
     ("Alerts, told", notify::metrics::METRICS),
+    ("The agent's budget", crate::budget::metrics::METRICS),
     ("The agent itself", own::METRICS),
 ];
 

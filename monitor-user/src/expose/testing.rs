@@ -262,7 +262,7 @@ pub fn window() -> Window {
             cpus: Vec::new(),
             discards: 0,
         }),
-        block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0, resets: 0 }),
+        block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0, resets: 0, coarse: false }),
         tasks: Some(tasks()),
         events: None,
         cpu_modes: None,

@@ -60,6 +60,20 @@ impl SelfStats {
         Ok(Usage { cpu_ns: cpu_ns()?, rss_bytes: pages.saturating_mul(self.page) })
     }
 
+    /// Open files and threads.
+    ///
+    /// # Errors
+    ///
+    /// Names the file that could not be read or is not as expected.
+    pub fn counts(&self) -> io::Result<(u64, u64)> {
+        let path = Path::new("/proc/self/status");
+        let text = read_once(path).map_err(into_error)?;
+        let expected = || into_error(Failure::Malformed(path.into(), Expected("a line `Threads:` with a number")));
+        // One of the files is the directory that is being read.
+        let files = (fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1);
+        Ok((files, parse_key(&text, "Threads:").ok_or_else(expected)?))
+    }
+
     /// Proportional memory, threads, open files.
     ///
     /// # Errors

@@ -41,6 +41,21 @@ impl<T: Pod> PerCpu<T> {
         }
         Ok(&self.values)
     }
+
+    /// Changes the values of all CPUs. Only while no program writes them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says.
+    pub(super) fn change(&mut self, each: impl FnMut(&mut T)) -> io::Result<()> {
+        self.read()?;
+        self.values.iter_mut().for_each(each);
+        // SAFETY: the values are plain bytes, one of `T` for each possible CPU.
+        unsafe {
+            let bytes = slice::from_raw_parts(self.values.as_ptr().cast(), mem::size_of_val(&*self.values));
+            sys::update(self.map.as_fd(), &0u32.to_ne_bytes(), bytes)
+        }
+    }
 }
 
 /// A hash map, read in steps of many elements.

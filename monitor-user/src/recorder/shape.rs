@@ -18,8 +18,8 @@ fields! {
     Sample { origin, monotonic_ns, realtime_ns, sched, block, tasks, events, host }
     Origin { boot_id, attached_ns }
     Sched { cpus }
-    Cpu { online, busy_ns, idle_ns, switches, wait, migrated, long_waits, discards }
-    Block { requests, in_flight, discards }
+    Cpu { online, busy_ns, idle_ns, switches, wait, migrated, long_waits, discards, plain_waits, plain_wait_ns }
+    Block { requests, in_flight, discards, coarse }
     Requests { device, operation, classes, errors, queue, device_time, total }
     Class { requests, bytes, timed, queue_ns, device_ns }
     InFlight { device, requests, oldest_ns }

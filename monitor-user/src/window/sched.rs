@@ -23,6 +23,12 @@ pub struct Sched {
     pub cpus: Vec<Cpu>,
     /// Discarded since the window before.
     pub discards: u64,
+    /// Waits that are not in `wait`, because there was no histogram at the time.
+    #[serde(default)]
+    pub plain_waits: u64,
+    /// Their sum in seconds.
+    #[serde(default)]
+    pub plain_wait_seconds: f64,
 }
 
 /// One CPU in a window.
@@ -47,12 +53,15 @@ struct Growth {
     switches: [u64; Switch::COUNT],
     wait: Histogram,
     discards: u64,
+    plain_waits: u64,
+    plain_wait_ns: u64,
 }
 
 pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f64) -> Result<Sched, Refused> {
     let unseen = sample::Cpu::default();
     let (mut busy, mut idle, mut switches, mut preemptions, mut discards) = (0u64, 0u64, 0u64, 0u64, 0u64);
     let mut wait = Histogram::default();
+    let (mut plain_waits, mut plain_ns) = (0u64, 0u64);
     let mut cpus = Vec::with_capacity(later.cpus.len());
     for (&cpu, to) in &later.cpus {
         let grown = since(cpu, earlier.cpus.get(&cpu).unwrap_or(&unseen), to)?;
@@ -63,6 +72,8 @@ pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f6
         preemptions = preemptions.saturating_add(grown.switches[Switch::Preempted as usize]);
         discards = discards.saturating_add(grown.discards);
         wait.merge(&grown.wait);
+        plain_waits = plain_waits.saturating_add(grown.plain_waits);
+        plain_ns = plain_ns.saturating_add(grown.plain_wait_ns);
         cpus.push(Cpu {
             cpu,
             online: to.online,
@@ -78,6 +89,8 @@ pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f6
         wait: Times::of(&wait),
         cpus,
         discards,
+        plain_waits,
+        plain_wait_seconds: plain_ns as f64 / 1e9,
     })
 }
 
@@ -102,6 +115,8 @@ fn since(cpu: u32, from: &sample::Cpu, to: &sample::Cpu) -> Result<Growth, Refus
             .since(&from.wait)
             .map_err(|decreased| Refused::histogram(&format!("the waits of CPU {cpu}"), decreased))?,
         discards: sum(discards),
+        plain_waits: growth(from.plain_waits, to.plain_waits, || format!("the plain waits of CPU {cpu}"))?,
+        plain_wait_ns: growth(from.plain_wait_ns, to.plain_wait_ns, || format!("the plain waiting of CPU {cpu}"))?,
     })
 }
 

@@ -160,9 +160,9 @@ pub(super) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: 
 fn seen(from: &Sched, to: &Sched) -> (u64, u64) {
     let mut seen = (0u64, 0u64);
     for (number, to) in &to.cpus {
-        let (busy_ns, waits_ns) = from.cpus.get(number).map_or((0, 0), |from| (from.busy_ns, from.wait.sum_ns()));
+        let (busy_ns, waits_ns) = from.cpus.get(number).map_or((0, 0), |from| (from.busy_ns, from.waits_ns()));
         seen.0 = seen.0.saturating_add(to.busy_ns.saturating_sub(busy_ns));
-        seen.1 = seen.1.saturating_add(to.wait.sum_ns().saturating_sub(waits_ns));
+        seen.1 = seen.1.saturating_add(to.waits_ns().saturating_sub(waits_ns));
     }
     seen
 }
