@@ -30,6 +30,7 @@ pub struct Collector {
     pub loaded: Loaded,
     sched: sched::reader::Reader,
     block: block::reader::Reader,
+    tasks: tasks::reader::Reader,
     host: host::Reader,
     cgroups: host::Cgroups,
     origin: Origin,
@@ -80,6 +81,8 @@ impl Collector {
             loaded,
             sched: Default::default(),
             block: Default::default(),
+            // Whatever is judged is looked at over two windows at most.
+            tasks: tasks::reader::Reader::new(config.judge.window.saturating_mul(5) / 2),
             host,
             cgroups: host::Cgroups::new(&roots(config)),
             origin,
@@ -133,12 +136,10 @@ impl Collector {
             self.block.read(maps, &host.disks, monotonic_ns).map_err(|error| note("block", error)).ok()
         });
         let clock = clock_offset.map(|offset| monotonic_ns.wrapping_add_signed(offset));
-        let tasks = self
-            .loaded
-            .tasks
-            .as_mut()
-            .filter(|_| wanted)
-            .and_then(|iterator| tasks::reader::read(iterator, clock).map_err(|error| note("tasks", error)).ok());
+        let read = self.loaded.tasks.as_mut().filter(|_| wanted).and_then(|iterator| {
+            self.tasks.read(iterator, clock, monotonic_ns).map_err(|error| note("tasks", error)).ok()
+        });
+        let (tasks, all_tasks) = read.unzip();
         host.cgroups = self.cgroups.paths(tasks.iter().flatten().map(|task| task.cgroup));
         let mut happened = Vec::new();
         let events = self.loaded.events.as_mut().and_then(|maps| {
@@ -156,6 +157,7 @@ impl Collector {
             tasks,
             events,
             host,
+            all_tasks,
         };
         Collected { sample, happened, waited, failures }
     }

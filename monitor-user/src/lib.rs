@@ -33,6 +33,7 @@
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
 //! | [`config`], [`log`] | every key once; the log |
 //! | [`agent`] | the daemon |
+//! | [`fuzz`] | everything that reads bytes from outside, as functions of bytes |
 //! | [`cli`] | the commands |
 
 // What the tests share with other crates names this one as they do.
@@ -52,6 +53,7 @@ pub mod device;
 pub mod durable;
 pub mod evidence;
 pub mod expose;
+pub mod fuzz;
 pub mod histogram;
 pub mod host;
 pub mod index;

@@ -23,12 +23,16 @@ pub struct Sample {
     pub sched: Option<Sched>,
     /// Block requests; absent where the probe is off.
     pub block: Option<Block>,
-    /// Every task; absent where the probe is off or was not asked.
+    /// The tasks that did something lately, at most [`crate::probes::tasks::reader::MOST`] of them; absent where the probe is off
+    /// or was not asked.
     pub tasks: Option<Vec<Task>>,
     /// Rare events since the agent began; absent where the probe is off.
     pub events: Option<Events>,
     /// What /proc and /sys say.
     pub host: Host,
+    /// All tasks together, as `tasks`.
+    #[serde(default)]
+    pub all_tasks: Option<AllTasks>,
 }
 
 /// What counters belong to: they begin anew with the machine and with the agent.
@@ -151,7 +155,20 @@ pub struct InFlight {
     pub oldest_ns: u64,
 }
 
-/// One task, since it began.
+/// All tasks together: those that are listed and those that are not. Counters since the agent began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllTasks {
+    /// How many there are.
+    pub count: u64,
+    /// How many began and were seen.
+    pub began: u64,
+    /// How many of those that were seen have ended.
+    pub ended: u64,
+    /// The sum of their waits for a CPU in nanoseconds, by the kernel's own books; a wait under way is not in it.
+    pub run_delay_ns: u64,
+}
+
+/// One task, since it was listed: times, bytes and switches count from there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// The task (thread).

@@ -56,7 +56,7 @@ pub struct Status {
     /// What the agent takes of what it may; absent before the first measurement.
     #[serde(default)]
     pub budget: Option<Budget>,
-    /// Our count over the kernel's own since the agent began, by figure.
+    /// Our count over the kernel's own in the last minutes, by figure.
     pub agreement: Vec<(String, f64)>,
     /// Each target of alerts; empty where nobody is told.
     pub delivery: Vec<Delivery>,

@@ -2,18 +2,22 @@
 //!
 //! # Layout
 //!
-//! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`]; `ci` is `test` with skips forbidden.
+//! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`], [`soak`], [`fuzz`]; `ci` is `test` with skips forbidden.
 //! [`requirements`] is the table of what this repository needs from the machine, [`tally`] reads what tests print,
 //! [`watch`] lets a person see it at the same time, [`shell`] starts other programs.
 
 mod bench;
 mod build;
+mod fuzz;
 mod requirements;
 mod run;
 mod setup;
 mod shell;
+mod soak;
 mod tally;
 mod test;
+#[cfg(test)]
+mod unsafes;
 mod watch;
 
 use std::{env, process::ExitCode};
@@ -40,6 +44,12 @@ enum Command {
     Test(test::Args),
     /// Run the benchmarks, all or those named
     Bench(bench::Args),
+    /// Run the agent for a long time and see whether anything of it grows
+    Soak(soak::Args),
+    /// Throw nonsense at everything that reads bytes from outside (nightly toolchain, cargo-fuzz)
+    Fuzz(fuzz::Args),
+    /// Run the parsers under Miri (nightly toolchain)
+    Miri,
     /// Run every test as continuous integration does: a test that is skipped fails
     Ci,
 }
@@ -57,6 +67,9 @@ fn main() -> ExitCode {
             test::test(&args, skips)
         }
         Command::Bench(args) => bench::bench(&args),
+        Command::Soak(args) => soak::soak(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Miri => fuzz::miri(),
         Command::Ci => test::test(&test::Args::default(), test::Skips::Fail),
     };
     match done {

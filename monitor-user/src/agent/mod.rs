@@ -28,7 +28,7 @@ use crate::{
         budgeting::Budgeting,
         judging::{Judging, Node},
     },
-    agreement::Totals,
+    agreement::Agreement,
     budget::{self, ProcessStep},
     collect::{Collector, Identity, monotonic_ns, realtime_ns},
     config::{self, Config, Sources},
@@ -98,8 +98,8 @@ pub struct Agent {
     own: SelfStats,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     failed: u64,
-    /// What the first sample counted.
-    first: Option<Totals>,
+    /// Holds what is counted against the kernel's own counts.
+    agreement: Agreement,
     /// Whether the first figures have been told.
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
@@ -127,7 +127,7 @@ impl Agent {
             own: SelfStats::new(),
             publish: watch::Sender::new(None),
             failed: 0,
-            first: None,
+            agreement: Agreement::default(),
             shown: false,
             told: Vec::new(),
             step_problem: None,
@@ -259,7 +259,7 @@ impl Agent {
             self.collector.prime();
         }
         // While programs are exchanged, nobody counts.
-        self.first = None;
+        self.agreement.reset();
     }
 
     /// One collection, from the reading to the snapshot that others see.
@@ -326,8 +326,7 @@ impl Agent {
     }
 
     fn status(&mut self, begun: Instant, sample: &Sample) -> Status {
-        let totals = Totals::of(sample);
-        let agreement = totals.agreement(self.first.get_or_insert_with(|| totals.clone()));
+        let agreement = self.agreement.see(sample);
         let loaded = &self.collector.loaded;
         let usage = self.own.usage().ok();
         // The kernel counts runs only while it is told to.

@@ -105,6 +105,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, Errors> {
     loading.finish()
 }
 
+/// Has the bytes read as a file, and as the value of every key, whatever they are: for [`crate::fuzz`].
+pub(crate) fn parse_anything(bytes: &[u8]) {
+    let mut config = Config::default();
+    let _ = file::parse(Path::new("fuzz"), bytes, &mut config);
+    let text = String::from_utf8_lossy(bytes);
+    for key in KEYS {
+        let _ = key.set(&mut config, Given::Text(&text));
+        let _ = key.toml(&config);
+    }
+}
+
 /// Loads one file and nothing else.
 ///
 /// # Errors

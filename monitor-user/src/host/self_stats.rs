@@ -108,13 +108,13 @@ fn cpu_ns() -> io::Result<u64> {
 }
 
 /// The second number: resident pages.
-fn parse_statm(text: &str) -> Result<u64, Expected> {
+pub(super) fn parse_statm(text: &str) -> Result<u64, Expected> {
     let resident = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok());
     resident.ok_or(Expected("seven numbers of pages"))
 }
 
 /// The number after `key` at the start of a line.
-fn parse_key(text: &str, key: &str) -> Option<u64> {
+pub(super) fn parse_key(text: &str, key: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;
     value.split_ascii_whitespace().next()?.parse().ok()
 }

@@ -91,8 +91,12 @@ impl Btf {
         Self::parse(path, bytes)
     }
 
-    /// `path` is what errors name.
-    fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+    /// Reads the bytes of a file; `path` is what errors name.
+    ///
+    /// # Errors
+    ///
+    /// If they are no BTF.
+    pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
         if !is_btf(&bytes) {
             return Err(Error::Malformed { path: path.into(), reason: "it does not begin as BTF does".into() });
         }

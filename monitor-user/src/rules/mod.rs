@@ -27,7 +27,7 @@ pub mod template;
 
 pub use self::{
     engine::{Engine, Work},
-    file::{builtin, load},
+    file::{builtin, load, parse},
     moment::{Moment, Own},
     rule::Rule,
 };

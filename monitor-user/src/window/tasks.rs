@@ -139,7 +139,7 @@ pub(super) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: 
     let seen = both(&earlier.sched, &later.sched).map(|(before, now)| seen(before, now));
     let waiting = |tasks: &[&Task]| sum(tasks.iter().map(|task| task.waiting_ns));
     Some(Tasks {
-        count: later_tasks.len() as u64,
+        count: later.all_tasks.map_or(later_tasks.len() as u64, |all| all.count),
         by_cpu: top(|used| used.cpu_ns),
         by_wait: top(|used| used.wait_ns),
         by_bytes: top(Use::bytes),

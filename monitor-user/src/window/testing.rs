@@ -27,12 +27,12 @@ fn histogram(number: impl Strategy<Value = u64>) -> impl Strategy<Value = Histog
 prop_compose! {
     fn cpu(numbers: BoxedStrategy<u64>)(
         online: bool,
-        n in vec(numbers.clone(), 11),
+        n in vec(numbers.clone(), 13),
         wait in histogram(numbers),
     ) -> Cpu {
         Cpu {
             online, busy_ns: n[0], idle_ns: n[1], switches: [n[2], n[3], n[4]], wait, migrated: n[5], long_waits: n[6],
-            discards: [n[7], n[8], n[9], n[10]],
+            discards: [n[7], n[8], n[9], n[10]], plain_waits: n[11], plain_wait_ns: n[12],
         }
     }
 }
@@ -128,10 +128,13 @@ prop_compose! {
                     device, requests, oldest_ns,
                 }).collect(),
                 discards: discards.try_into().unwrap(),
+                coarse: attached_ns == 1,
             }),
             tasks,
             events: seen.map(|seen| Events { seen: seen.try_into().unwrap(), dropped: Default::default() }),
             host,
+            all_tasks: (attached_ns == 0)
+                .then(|| AllTasks { count: realtime_ns, began: 3, ended: 2, run_delay_ns: monotonic_ns }),
         }
     }
 }

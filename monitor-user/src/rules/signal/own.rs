@@ -68,7 +68,7 @@ pub(super) const SIGNALS: &[&[Signal]] = &[&[
         "agent_agreement_ratio",
         Unit::Ratio,
         Take::Agreement(|ratio| ratio),
-        "Our count over the kernel's own since the agent began; it should be 1.",
+        "Our count over the kernel's own in the last five to ten minutes; it should be 1.",
     ),
     Signal::new(
         "agent_agreement_error",
