@@ -16,8 +16,7 @@
 use std::path::Path;
 
 use crate::{
-    config as settings,
-    host,
+    config as settings, host,
     kernel::{btf::Btf, maps::Assembler},
     probes::{self, Hook, PROBES},
     recorder::file,

@@ -137,10 +137,10 @@ fn requests_that_are_not_counted_raise_the_alert_that_the_monitor_is_wrong() {
 fn waits_that_are_too_long_raise_the_alert_that_the_monitor_is_wrong() {
     root_or_skip!("waits_that_are_too_long_raise_the_alert_that_the_monitor_is_wrong");
     let _alone = alone();
-    let _load = Messages::start(2, None);
     let place = Place::new(RULES);
     // As if a task were queued when it last got a CPU.
     let agent = start(&place, &moved("sched_info", "last_queued", "last_arrival"));
+    let _load = Messages::start(2, None);
     let ratio = wrong(&agent, "run_delay");
     println!("our waits over the kernel's: {ratio}");
     assert!(ratio > 1.1, "{ratio}");
@@ -155,13 +155,10 @@ fn the_books_of_a_busy_machine_agree_in_every_figure() {
     let place = Place::new(RULES);
     let agent = Agent::start(place.arguments(&[]));
     let _load = Messages::start(1, None);
-    tests::loop_device::run("dd", &[
-        &format!("if={}", device.path().display()),
-        "of=/dev/null",
-        "bs=16k",
-        "iflag=direct",
-        "count=4000",
-    ]);
+    tests::loop_device::run(
+        "dd",
+        &[&format!("if={}", device.path().display()), "of=/dev/null", "bs=16k", "iflag=direct", "count=4000"],
+    );
     for figure in ["context_switches", "run_delay", "block_requests", "block_bytes", "block_time"] {
         let label = format!("figure=\"{figure}\"");
         let ratio = agent.scrape_until(&format!("a ratio of {figure} near 1"), |scrape| {

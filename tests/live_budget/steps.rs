@@ -20,10 +20,10 @@ use tests::{
     wait,
 };
 
-fn file(place: &Place, budget: &str) -> String {
+fn file(place: &Place, budget: &str, hold: &str) -> String {
     let path = place.path("kpulse.toml");
     let text = format!(
-        "[budget]\nprograms = \"{budget}\"\nprocess = \"100%\"\ninterval = \"1s\"\npatience = \"1s\"\nhold = \"1s\"\n"
+        "[budget]\nprograms = \"{budget}\"\nprocess = \"100%\"\ninterval = \"1s\"\npatience = \"1s\"\nhold = \"{hold}\"\n"
     );
     fs::write(&path, text).unwrap();
     path.display().to_string()
@@ -60,7 +60,7 @@ fn above_its_budget_the_agent_takes_every_step_in_order_and_below_it_comes_back(
     });
     let loads: Vec<_> = tests::cpu::online().into_iter().map(|cpu| PingPong::start(cpu as usize)).collect();
     let place = Place::new("");
-    let agent = Agent::start(place.arguments(&["--config", &file(&place, "0.0001%")]));
+    let agent = Agent::start(place.arguments(&["--config", &file(&place, "0.0001%", "1h")]));
 
     let bottom = Step::COUNT - 1;
     let at = |step: usize| {
@@ -84,7 +84,7 @@ fn above_its_budget_the_agent_takes_every_step_in_order_and_below_it_comes_back(
     // With no probe but that of the tasks the disks are still there, from the kernel's own books.
     assert!(agent.get("/metrics").contains("kpulse_disk"), "nothing of any disk");
 
-    file(&place, "100%");
+    file(&place, "100%", "1s");
     agent.signal(libc::SIGHUP);
     at(0);
     let back: Vec<&str> = names.iter().rev().skip(1).copied().chain(["full"]).collect();

@@ -1,7 +1,8 @@
 //! No descriptor left, no room on the disk, a filesystem that became read-only.
 
-use std::{fs, process::Command, thread, time::Duration};
+use std::{collections::BTreeSet, fs, process::Command, thread, time::Duration};
 
+use kpulse::alert::State;
 use tests::{
     agent::Agent,
     http, limits,
@@ -19,10 +20,11 @@ fn without_a_descriptor_left_the_agent_goes_on_and_says_what_to_do() {
     let place = Place::new("");
     let agent = Agent::start(place.arguments(&["--interval=100ms", "--metrics-clients=1000"]));
     agent.collected();
-    // The highest number counts, not how many there are.
-    let highest = fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap().flatten();
-    let highest = highest.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok()).max().unwrap();
-    let before = limits::open_files(agent.pid(), highest + 6).unwrap();
+    // What is open stays open, whatever its number; new ones get the numbers below the limit that are free.
+    let open = fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap().flatten();
+    let open: BTreeSet<u64> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let seventh = (0..).filter(|number| !open.contains(number)).nth(6).unwrap();
+    let before = limits::open_files(agent.pid(), seventh).unwrap();
     let clients: Vec<_> = (0..40).filter_map(|_| http::connect(agent.address).ok()).collect();
     println!("{}", agent.logged(&["could not be accepted", "raise the limit of open files"]));
     thread::sleep(Duration::from_millis(500));
@@ -50,30 +52,43 @@ fn a_full_and_then_read_only_disk_costs_what_is_on_disk_and_no_alert() {
     let place = Place::new(ALWAYS);
     let state = mount.point.join("state");
     let point = mount.point.display().to_string();
-    // Not a byte is left.
-    let filler = mount.point.join("filler");
-    let _ = Command::new("dd").args(["if=/dev/zero", &format!("of={}", filler.display()), "bs=4k"]).output();
-    let _ = Command::new("dd").args(["if=/dev/zero", &format!("of={}-2", filler.display()), "bs=512"]).output();
-    fs::create_dir(&state).ok();
     let agent = Agent::start(place.arguments(&["--state-dir", &state.display().to_string()]));
     let durable = |agent: &Agent, wanted: f64| {
         agent.scrape_until("the journal's state", |scrape| {
             (scrape.value("kpulse_notifications_journal_durable") == Some(wanted)).then_some(())
         });
     };
-    let has_alert = |agent: &Agent| alerts(agent).iter().any(|alert| alert.rule == "Always");
-    tests::wait::until("an alert", || has_alert(&agent).then_some(()));
+    let fires = |agent: &Agent, rule: &str| {
+        alerts(agent).iter().any(|alert| alert.rule == rule && alert.state == State::Firing)
+    };
+    tests::wait::until("an alert", || fires(&agent, "Always").then_some(()));
+    durable(&agent, 1.0);
+    // Not a byte is left; what comes now is more than the last block of a file may still take.
+    let filler = mount.point.join("filler");
+    for (name, block) in [("filler", "bs=64k"), ("filler-2", "bs=4k"), ("filler-3", "bs=512")] {
+        let to = format!("of={}", mount.point.join(name).display());
+        let _ = Command::new("dd").args(["if=/dev/zero", &to, block]).output();
+    }
+    let many: String = (0..12).map(|n| ALWAYS.replace("Always", &format!("Also{n}"))).collect();
+    fs::write(&place.rules, format!("{ALWAYS}{many}")).unwrap();
+    agent.signal(libc::SIGHUP);
+    tests::wait::until("the other alerts", || (0..12).all(|n| fires(&agent, &format!("Also{n}"))).then_some(()));
     durable(&agent, 0.0);
     println!("full: {}", agent.logged(&["No space left"]));
     agent.get("/metrics");
     fs::remove_file(&filler).unwrap();
     durable(&agent, 1.0);
-    assert!(has_alert(&agent));
+    assert!(fires(&agent, "Always") && fires(&agent, "Also11"));
 
-    run("mount", &["-o", "remount,ro", &point]);
+    // As the filesystem does it itself after an error.
+    run("mount", &["-o", "remount,errors=remount-ro", &point]);
+    fs::write(format!("/sys/fs/ext4/{}/trigger_fs_error", device.name()), "for a test").unwrap();
+    fs::write(&place.rules, format!("{ALWAYS}{}", ALWAYS.replace("Always", "Then"))).unwrap();
     agent.signal(libc::SIGHUP);
-    agent.collected();
-    assert!(has_alert(&agent));
+    tests::wait::until("another alert", || fires(&agent, "Then").then_some(()));
+    durable(&agent, 0.0);
+    println!("read-only: {}", agent.logged(&["Read-only file system"]));
+    assert!(fires(&agent, "Always"));
     let log = agent.log();
     assert!(!log.iter().any(|line| line.contains("panicked")), "{log:?}");
     agent.signal(libc::SIGTERM);
@@ -85,7 +100,6 @@ fn a_full_and_then_read_only_disk_costs_what_is_on_disk_and_no_alert() {
         command
     });
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    println!("read-only: {said}");
+    println!("read-only, from the start: {said}");
     assert!(!output.status.success() && said.contains("elsewhere"), "{said}");
-    run("mount", &["-o", "remount,rw", &point]);
 }

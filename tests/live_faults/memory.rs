@@ -106,10 +106,17 @@ fn in_32_mib_the_agent_lives_through_every_load() {
         Ok(tree) => {
             let begun = Instant::now();
             tree.grow(groups).unwrap();
-            let _members: Vec<_> = (0..20).filter_map(|n| tree.fork_in(n * groups / 20, || loop {
-                // SAFETY: burns a little CPU time and sleeps.
-                unsafe { libc::usleep(10_000) };
-            }).ok()).collect();
+            let _members: Vec<_> = (0..20)
+                .filter_map(|n| {
+                    tree.fork_in(n * groups / 20, || {
+                        loop {
+                            // SAFETY: burns a little CPU time and sleeps.
+                            unsafe { libc::usleep(10_000) };
+                        }
+                    })
+                    .ok()
+                })
+                .collect();
             thread::sleep(Duration::from_secs(3));
             println!("{groups} groups made in {:?}", begun.elapsed());
             assert_well(&agent, &memory, "with a tree of control groups");

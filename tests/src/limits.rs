@@ -32,7 +32,8 @@ impl Memory {
             // Whoever runs the machine may have done so.
             let _ = fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
         }
-        let folder = Folder::make(Path::new(root).join(unique("memory"))).map_err(|error| format!("no group: {error}"))?;
+        let folder =
+            Folder::make(Path::new(root).join(unique("memory"))).map_err(|error| format!("no group: {error}"))?;
         fs::write(folder.0.join(limit), bytes.to_string()).map_err(|error| format!("no limit of memory: {error}"))?;
         Ok(Self { folder, peak })
     }

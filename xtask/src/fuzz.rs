@@ -22,8 +22,9 @@ const TARGETS: [&str; 7] = ["btf", "tasks", "events", "proc", "config", "rules",
 /// # Errors
 /// Where cargo-fuzz or the nightly toolchain is missing, or a target panics.
 pub fn fuzz(args: &Args) -> Result<()> {
-    shell::output(shell::command("cargo").args(["+nightly", "fuzz", "--version"]))
-        .context("needed are a nightly toolchain (rustup toolchain install nightly) and cargo-fuzz (cargo install cargo-fuzz)")?;
+    shell::output(shell::command("cargo").args(["+nightly", "fuzz", "--version"])).context(
+        "needed are a nightly toolchain (rustup toolchain install nightly) and cargo-fuzz (cargo install cargo-fuzz)",
+    )?;
     for target in TARGETS.iter().filter(|it| args.targets.is_empty() || args.targets.iter().any(|name| name == *it)) {
         shell::headline(&format!("fuzz {target}"));
         let mut fuzz = shell::command("cargo");

@@ -13,12 +13,18 @@ const CRATES: [&str; 3] = ["monitor-common/src", "monitor-ebpf/src", "monitor-us
 /// Why, by the beginning of a file's path; the longest that fits counts.
 const REASONS: &[(&str, &str)] = &[
     ("monitor-common/src", "`Pod`: plain integers without padding, which aya asks to be promised"),
-    ("monitor-ebpf/src", "a program for the kernel reads the kernel's structs and its own maps through pointers; the verifier checks each"),
+    (
+        "monitor-ebpf/src",
+        "a program for the kernel reads the kernel's structs and its own maps through pointers; the verifier checks each",
+    ),
     ("monitor-user/src/cli", "asks the system whether somebody sits at the terminal"),
     ("monitor-user/src/collect.rs", "`clock_gettime`, which writes one struct"),
     ("monitor-user/src/host", "`statvfs`, `sysconf`, `clock_gettime`: system calls that write one struct"),
     ("monitor-user/src/kernel/load.rs", "`Pod` of an array; `setrlimit` and `malloc_trim`"),
-    ("monitor-user/src/kernel/maps.rs", "values that the kernel copies into our memory, and an array of it that is mapped"),
+    (
+        "monitor-user/src/kernel/maps.rs",
+        "values that the kernel copies into our memory, and an array of it that is mapped",
+    ),
     ("monitor-user/src/kernel/prime.rs", "`sched_setaffinity` with a set of bits"),
     ("monitor-user/src/kernel/statistics.rs", "`capset` and `prctl`"),
     ("monitor-user/src/kernel/steps.rs", "sets values of arrays whose size is known"),

@@ -239,16 +239,12 @@ impl Agent {
         let (limit, gives_up) = (self.config.budget.programs, step.gives_up());
         let (from, to) = (before.name(), step.name());
         match step > before {
-            true => tracing::warn!(
-                from,
-                to,
-                "the programs take more than {limit} of the machine: now without {gives_up}"
-            ),
-            false => tracing::info!(
-                from,
-                to,
-                "the programs take less than {limit} of the machine: now without {gives_up}"
-            ),
+            true => {
+                tracing::warn!(from, to, "the programs take more than {limit} of the machine: now without {gives_up}")
+            }
+            false => {
+                tracing::info!(from, to, "the programs take less than {limit} of the machine: now without {gives_up}")
+            }
         }
         let problem = self.collector.loaded.take_step(step).err();
         if problem != self.step_problem {

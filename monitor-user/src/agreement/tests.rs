@@ -19,8 +19,12 @@ struct Told {
 fn sample(told: &Told) -> Sample {
     let cpu = Cpu { switches: [told.switches[0], 0, 0], plain_wait_ns: told.waits[0], ..Cpu::default() };
     let mut requests = Requests { device: SDA, ..Requests::default() };
-    requests.classes[0] =
-        Class { requests: told.requests[0], bytes: told.requests[0] * 4096, device_ns: told.requests[0] * 1_000_000, ..Class::default() };
+    requests.classes[0] = Class {
+        requests: told.requests[0],
+        bytes: told.requests[0] * 4096,
+        device_ns: told.requests[0] * 1_000_000,
+        ..Class::default()
+    };
     let operation = host::DiskOperation {
         requests: told.requests[1],
         bytes: told.requests[1] * 4096,

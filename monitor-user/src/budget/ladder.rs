@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn it_goes_down_a_step_at_a_time_and_stays_at_the_bottom() {
         let mut ladder = Ladder::new(2);
-        let moves: Vec<_> = (0..200).step_by(10).filter_map(|second| Some((second, at(&mut ladder, second, 0.1)?))).collect();
+        let moves: Vec<_> =
+            (0..200).step_by(10).filter_map(|second| Some((second, at(&mut ladder, second, 0.1)?))).collect();
         assert_eq!(moves, [(30, Move::Down), (60, Move::Down)]);
         assert_eq!(ladder.at(), 2);
     }
@@ -116,16 +117,21 @@ mod tests {
     #[test]
     fn a_moment_of_too_much_changes_nothing() {
         let mut ladder = Ladder::new(2);
-        assert!((0..1000).step_by(10).all(|second| at(&mut ladder, second, if second % 30 == 0 { 0.1 } else { 0.0 }).is_none()));
+        assert!(
+            (0..1000)
+                .step_by(10)
+                .all(|second| at(&mut ladder, second, if second % 30 == 0 { 0.1 } else { 0.0 }).is_none())
+        );
     }
 
     #[test]
     fn it_comes_back_only_well_below_the_budget_and_after_a_while() {
         let mut ladder = Ladder::new(2);
-        (0..=30).step_by(10).for_each(|second| drop(at(&mut ladder, second, 0.1)));
+        (0..=30).step_by(10).for_each(|second| _ = at(&mut ladder, second, 0.1));
         assert_eq!(ladder.at(), 1);
         assert!((40..2000).step_by(10).all(|second| at(&mut ladder, second, 0.0045).is_none()), "not well below");
-        let back: Vec<_> = (2000..2400).step_by(10).filter(|second| at(&mut ladder, *second, 0.001).is_some()).collect();
+        let back: Vec<_> =
+            (2000..2400).step_by(10).filter(|second| at(&mut ladder, *second, 0.001).is_some()).collect();
         assert_eq!((back, ladder.at()), (vec![2300], 0));
     }
 
@@ -144,7 +150,7 @@ mod tests {
         assert!(gaps[0] >= 600 && gaps.windows(2).all(|two| two[1] >= 2 * two[0] - 100 || two[1] >= 3600), "{gaps:?}");
         assert!(gaps.iter().all(|gap| *gap <= 3700), "{gaps:?}");
         // The load has gone.
-        (20_000..40_000).step_by(10).for_each(|second| drop(at(&mut ladder, second, 0.0)));
+        (20_000..40_000).step_by(10).for_each(|second| _ = at(&mut ladder, second, 0.0));
         assert_eq!((ladder.at(), ladder.failed), (0, 0));
     }
 

@@ -19,12 +19,9 @@ use std::time::Duration;
 
 use monitor_common::indexed_enum;
 
-use self::ladder::{Ladder, Times};
 pub use self::ladder::Move;
-use crate::{
-    config,
-    probes::step::Step,
-};
+use self::ladder::{Ladder, Times};
+use crate::{config, probes::step::Step};
 
 indexed_enum! {
     /// What the process gives up, the least of it first. What it counts stays exact: the programs count all the time.
@@ -115,10 +112,7 @@ mod tests {
         let config = config::Config::default().budget;
         let mut budget = Budget::default();
         for second in (0..100).step_by(10) {
-            budget.see(
-                Measured { now_ns: second * 1_000_000_000, programs: Some(0.3), process: Some(0.001) },
-                &config,
-            );
+            budget.see(Measured { now_ns: second * 1_000_000_000, programs: Some(0.3), process: Some(0.001) }, &config);
         }
         assert_eq!((budget.step(), budget.process_step()), (Step::Histograms, ProcessStep::Full));
     }

@@ -28,7 +28,13 @@ pub fn group(machine: &Machine<'_>, probe: &Probe) -> Group {
     }
     if let Ok(Found { types, .. }) = &machine.types {
         requirements.extend(probe.fields.iter().map(|field| self::field(*types, probe, field)));
-        requirements.extend(probe.programs.iter().filter(|it| it.is_attached_at(Step::Full)).map(|program| hook(*types, probe, program.hook)));
+        requirements.extend(
+            probe
+                .programs
+                .iter()
+                .filter(|it| it.is_attached_at(Step::Full))
+                .map(|program| hook(*types, probe, program.hook)),
+        );
     }
     requirements.push(programs(machine, probe));
     Group::new(probe.name, title, requirements)

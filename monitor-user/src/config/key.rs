@@ -132,11 +132,7 @@ impl Key {
                 Given::Other(kind) => kind.into(),
             };
             let example = match self.kind {
-                Kind::Address(_)
-                | Kind::Directory(_)
-                | Kind::Duration(..)
-                | Kind::Threshold(..)
-                | Kind::Share(_) => {
+                Kind::Address(_) | Kind::Directory(_) | Kind::Duration(..) | Kind::Threshold(..) | Kind::Share(_) => {
                     format!(", such as {}", string(self.default))
                 }
                 _ => String::new(),

@@ -34,8 +34,8 @@ pub use self::{
     keys::KEYS,
     problem::{Errors, Origin, Place, Problem},
     settings::{
-        Budget, Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Notify, Probes, Record, Rules, State,
-        Tasks,
+        Budget, Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Notify, Probes, Record, Rules,
+        State, Tasks,
     },
     share::Share,
     show::{capitalised, default_file, show},

@@ -216,14 +216,20 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
         return Err(String::new());
     }
     let cpus = possible_cpus().map_err(|error| error.to_string())?;
+    // It begins by reading all type information, which nothing here needs: that memory is given back before more is taken.
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    release_memory();
     let types = btf::Btf::open(options.btf).map_err(|error| error.to_string())?;
     let mut resolved = Resolved::of(&types, &options.probes);
-    drop(types);
     raise_memlock();
 
-    let attach_types = Btf::from_sys_fs().map_err(|error| format!("{}: {error}", btf::KERNEL_BTF))?;
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(&attach_types));
+    let hooks = || PROBES.iter().flat_map(|probe| probe.programs).map(|program| program.hook);
+    let tracepoints: Vec<_> = hooks().filter_map(tracepoint).collect();
+    let iterators: Vec<_> = hooks().filter_map(iterator).collect();
+    let attach_types = types.for_attaching(&tracepoints, &iterators)?;
+    drop(types);
+    release_memory();
     for (name, value) in &resolved.words {
         loader.override_global(name, value, true);
     }
@@ -283,6 +289,14 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
     loaded.ebpf = Some(ebpf);
     release_memory();
     Ok(loaded)
+}
+
+fn tracepoint(hook: Hook) -> Option<&'static str> {
+    if let Hook::Tracepoint(name) = hook { Some(name) } else { None }
+}
+
+fn iterator(hook: Hook) -> Option<&'static str> {
+    if let Hook::Iterator(kind) = hook { Some(kind) } else { None }
 }
 
 /// The thresholds, which only the probe of the events reports against.

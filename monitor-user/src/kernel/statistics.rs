@@ -43,7 +43,9 @@ impl Statistics {
 
     /// Begins the helper. What fails is told by [`Self::hold`].
     pub fn start() -> Self {
-        Self { helper: begin().map_err(|error| format!("the helper that times the programs cannot be started: {error}")) }
+        Self {
+            helper: begin().map_err(|error| format!("the helper that times the programs cannot be started: {error}")),
+        }
     }
 
     /// Begins to time.

@@ -37,7 +37,13 @@ pub fn run(hours: u64) -> Result<String> {
         recorder::Recorder::new(recorder::Limits { max_bytes: config.record.max_bytes, ..Default::default() });
     // Each hour a disk is slow for a while, and then the CPUs are fought for.
     let chapters = (0..hours).flat_map(|_| {
-        [Chapter::healthy(1800), Chapter::slow_disk(480, 10.0), Chapter::healthy(720), Chapter::slow_cpus(240, 20.0), Chapter::healthy(360)]
+        [
+            Chapter::healthy(1800),
+            Chapter::slow_disk(480, 10.0),
+            Chapter::healthy(720),
+            Chapter::slow_cpus(240, 20.0),
+            Chapter::healthy(360),
+        ]
     });
     let (mut resident, mut written, mut recorded) = (Series::default(), Series::default(), Series::default());
     let (mut seconds, mut windows, mut fired) = (0u64, 0u64, 0u64);

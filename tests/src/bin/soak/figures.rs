@@ -68,7 +68,9 @@ impl Trend {
 
 /// A table of named figures, with their units.
 pub fn table(title: &str, rows: &[(&str, &str, Series)]) -> String {
-    let mut text = format!("{title}\n\n| figure | mean | most | slope an hour | drift | spread | |\n|---|---|---|---|---|---|---|\n");
+    let mut text = format!(
+        "{title}\n\n| figure | mean | most | slope an hour | drift | spread | |\n|---|---|---|---|---|---|---|\n"
+    );
     for (name, unit, series) in rows {
         match series.trend() {
             Some(it) => {

@@ -62,13 +62,16 @@ pub fn run(time: Duration) -> Result<String> {
         skip.as_secs_f64() / 60.0
     );
     let [resident, files, threads, maps, count] = series;
-    let text = table(&title, &[
-        ("resident", "KiB", resident),
-        ("open files", "", files),
-        ("threads", "", threads),
-        ("maps in the kernel", "KiB", maps),
-        ("series", "", count),
-    ]);
+    let text = table(
+        &title,
+        &[
+            ("resident", "KiB", resident),
+            ("open files", "", files),
+            ("threads", "", threads),
+            ("maps in the kernel", "KiB", maps),
+            ("series", "", count),
+        ],
+    );
     agent.signal(libc::SIGTERM);
     ensure!(agent.ended().0.success(), "the agent did not end well");
     Ok(text)
