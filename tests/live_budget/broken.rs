@@ -16,6 +16,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
+    time::Duration,
 };
 
 use kpulse::alert::State;
@@ -71,12 +72,13 @@ fn moved(structure: &str, member: &str, to: &str) -> Vec<u8> {
 }
 
 fn wrong(agent: &Agent, figure: &str) -> f64 {
-    let alert = wait::until(&format!("the alert that {figure} is wrong"), || {
+    let alert = wait::within(Duration::from_secs(150), || {
         let is = |alert: &kpulse::alert::Alert| {
             alert.rule == "MonitorWrong" && alert.labels["figure"] == figure && alert.state == State::Firing
         };
         alerts(agent).into_iter().find(is)
-    });
+    })
+    .unwrap_or_else(|| panic!("no alert that {figure} is wrong"));
     println!("{}", alert.annotations["summary"]);
     let label = format!("figure=\"{figure}\"");
     agent.scrape().sum("kpulse_self_agreement_ratio", &[&label]).unwrap()
@@ -120,7 +122,7 @@ fn requests_that_are_not_counted_raise_the_alert_that_the_monitor_is_wrong() {
         let mut block = Block([0; 4096]);
         while !stop.load(Relaxed) {
             disk.read_exact_at(&mut block.0, 0).unwrap();
-            thread::sleep(std::time::Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     });
     let place = Place::new(RULES);

@@ -140,6 +140,8 @@ fn in_32_mib_the_agent_lives_through_every_load() {
 
     let tasks = super::scaled(50_000, 8_000);
     let _pids = Restored::set("/proc/sys/kernel/pid_max", "131072").unwrap();
+    // A thread's stack is two pieces of its process's memory.
+    let _pieces = Restored::set("/proc/sys/vm/max_map_count", "262144").unwrap();
     let sleepers = Sleepers::start(tasks);
     wait::within(Duration::from_secs(120), || {
         thread::sleep(Duration::from_millis(100));

@@ -24,8 +24,9 @@ mod tests {
     #[test]
     fn time_in_a_window_is_a_share_of_a_cpu() {
         let stats = |name, run_time_ns| ProgramStats { name, runs: 0, run_time_ns, missed: 0 };
-        let (before, after) = ([stats("a", 100), stats("b", 7)], [stats("a", 5_000_100), stats("b", 7), stats("c", 9)]);
-        assert_eq!(rates(&before, &after, 0.1), Some(vec![("a", 0.05), ("b", 0.0)]));
+        let (before, after) =
+            ([stats("a", 100), stats("b", 7)], [stats("a", 500_000_100), stats("b", 7), stats("c", 9)]);
+        assert_eq!(rates(&before, &after, 2.0), Some(vec![("a", 0.25), ("b", 0.0)]));
         assert_eq!(rates(&before, &after, 0.0), None);
     }
 }

@@ -4,7 +4,20 @@ use std::{fs, path::PathBuf};
 
 use super::*;
 
+/// A recording of a node that does not exist.
+fn recording() -> Vec<u8> {
+    use crate::recorder::{file, story};
+    let chapters = vec![story::Chapter::healthy(5), story::Chapter::slow_disk(5, 10.0)];
+    let samples: Vec<_> = story::tell(7, story::SMALL, chapters).collect();
+    let mut writer = file::Writer::new(Vec::new(), &file::Header::of(&samples[0])).unwrap();
+    samples.iter().for_each(|sample| writer.push(sample).unwrap());
+    writer.finish().unwrap()
+}
+
 fn corpus(target: &str) -> Vec<Vec<u8>> {
+    if target == "recording" {
+        return vec![recording()];
+    }
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

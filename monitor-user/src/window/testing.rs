@@ -165,6 +165,8 @@ pub fn series(length: usize) -> impl Strategy<Value = Vec<Sample>> {
             }
             step.events = None;
             step.host = Host::default();
+            // They count what is listed.
+            step.all_tasks = None;
             series.push(step);
         }
         series
@@ -180,6 +182,8 @@ fn grow_sched(step: &mut Sched, base: &Sched) {
         let cpu = step.cpus.entry(number).or_default();
         cpu.busy_ns += base.busy_ns;
         cpu.idle_ns += base.idle_ns;
+        cpu.plain_waits += base.plain_waits;
+        cpu.plain_wait_ns += base.plain_wait_ns;
         cpu.wait.merge(&base.wait);
         add::<{ sched::Switch::COUNT }>(&mut cpu.switches, &base.switches);
         add(&mut cpu.discards, &base.discards);
