@@ -27,6 +27,7 @@ pub fn group(machine: &Machine<'_>, probe: &Probe) -> Group {
         return Group::new(probe.name, title, requirements);
     }
     if let Ok(Found { types, .. }) = &machine.types {
+        requirements.extend(probe.fields.iter().map(|field| self::field(*types, probe, field)));
         requirements.extend(attached(probe).map(|program| hook(*types, probe, program.hook)));
     }
     requirements.push(programs(machine, probe));
