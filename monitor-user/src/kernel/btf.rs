@@ -196,7 +196,8 @@ impl Btf {
         for _ in 0..DEEPEST {
             let at = self.at(id)?;
             let (kind, _) = self.shape(at)?;
-            if !MODIFIERS.contains(&kind) && !(typedefs && kind == TYPEDEF) {
+            let passes = MODIFIERS.contains(&kind) || typedefs && kind == TYPEDEF;
+            if !passes {
                 return Some((kind, at));
             }
             id = self.word(at + 8)?;
