@@ -76,7 +76,7 @@ mod tests {
         assert!(kib(size_of::<sched::Cpu>()) <= 2.75, "a CPU: {}", size_of::<sched::Cpu>());
         assert!(ELEMENT + size_of::<block::Key>() + size_of::<block::Stats>() <= 4096);
         assert_eq!(size_of::<block::Slot>() as u32 * block::WAYS as u32 * SETS, 64 * 8192);
-        assert!(reader::PER_TASK <= 96, "a task: {}", reader::PER_TASK);
+        const { assert!(reader::PER_TASK <= 96) };
         // Its name is a piece of memory of its own.
         assert!(size_of::<sample::Task>() + 32 <= 200, "a task that is listed: {}", size_of::<sample::Task>());
         assert!((size_of::<sample::Task>() + 32) * reader::MOST <= 400 << 10);
