@@ -6,7 +6,7 @@
 mod events;
 mod judging;
 mod reporting;
-pub mod service;
+pub(crate) mod service;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
