@@ -51,9 +51,14 @@ pub fn expected(disk: &Disk) -> bool {
     disk.request_based && disk.size > 0
 }
 
-/// What a device that reads and writes has.
-const fn usual(detail: Detail) -> usize {
-    GAUGES + 2 * detail.series()
+/// What a device has in this detail, its errors so far included; one that has done nothing yet will read and write.
+fn with(now: &Operations, detail: Detail) -> usize {
+    GAUGES + errors(now) + now.len().max(2) * detail.series()
+}
+
+/// Series of errors.
+fn errors(now: &Operations) -> usize {
+    now.values().map(|r| r.errors.iter().filter(|count| **count > 0).count()).sum()
 }
 
 /// All devices of the request tracepoints.
@@ -91,20 +96,22 @@ impl Devices {
         let disks = &snapshot.sample.host.disks;
         let known = disks.values().filter(|disk| expected(disk)).count().max(now.len());
         let initial = *self.initial.get_or_insert(pool.free());
-        let mut own = self.own()[0];
+        let own = self.own()[0];
 
         let (old, mut new): (Vec<_>, Vec<_>) = now.into_iter().partition(|(id, _)| self.members.contains_key(id));
+        let mut reserve = Reserve::new(initial);
+        new.iter().for_each(|(_, now)| reserve.add(now));
+        (own + new.len()..known).for_each(|_| reserve.add(&Operations::new()));
         for (id, now) in old {
             if let Some(member) = self.members.get_mut(&id) {
-                member.update(&now, pool, Reserve::new(known.saturating_sub(own), initial));
+                member.update(&now, pool, reserve);
             }
         }
         new.sort_by_cached_key(|(id, now)| (Reverse(weight(now, disks.get(id))), *id));
         for (id, now) in new {
-            let reserve = Reserve::new(known.saturating_sub(own + 1), initial);
-            let detail = reserve.most(now.len().max(1), GAUGES, Detail::Full, pool);
+            reserve.remove(&now);
+            let detail = reserve.most(now.len().max(1), GAUGES + errors(&now), Detail::Full, pool);
             if detail != Detail::Folded {
-                own += 1;
                 pool.take(GAUGES);
             }
             let mut member = Member { label: format!("{}:{}", id.major, id.minor), detail, pairs: BTreeMap::new() };
@@ -233,32 +240,45 @@ impl Member {
     }
 }
 
-/// What must be left for others.
+/// What must be left for other disks without series of their own.
 #[derive(Clone, Copy, Debug)]
 struct Reserve {
-    others: usize,
+    request_times: usize,
+    counters: usize,
     initial: usize,
 }
 
 impl Reserve {
-    /// For so many other disks without series of their own.
-    fn new(others: usize, initial: usize) -> Self {
-        Self { others, initial }
+    /// For none, of a pool that held so many.
+    fn new(initial: usize) -> Self {
+        Self { request_times: 0, counters: 0, initial }
+    }
+
+    /// For one more.
+    fn add(&mut self, now: &Operations) {
+        self.request_times += with(now, Detail::RequestTime);
+        self.counters += with(now, Detail::Counters);
+    }
+
+    /// For one less.
+    fn remove(&mut self, now: &Operations) {
+        self.request_times -= with(now, Detail::RequestTime);
+        self.counters -= with(now, Detail::Counters);
     }
 
     /// By whoever gets this much.
     fn of(self, detail: Detail) -> usize {
         ERRORS
             + match detail {
-                Detail::Full => self.others * usual(Detail::RequestTime),
-                Detail::RequestTime => (self.others * usual(Detail::Counters)).min(self.initial / 4),
+                Detail::Full => self.request_times,
+                Detail::RequestTime => self.counters.min(self.initial / 4),
                 Detail::Counters | Detail::Folded => 0,
             }
     }
 
-    /// The most that so many operations can have.
-    fn most(self, operations: usize, gauges: usize, limit: Detail, pool: &Pool) -> Detail {
-        let fits = |detail: &Detail| pool.free() >= self.of(*detail) + gauges + operations * detail.series();
+    /// The most that so many operations can have, if the device takes some more besides.
+    fn most(self, operations: usize, besides: usize, limit: Detail, pool: &Pool) -> Detail {
+        let fits = |detail: &Detail| pool.free() >= self.of(*detail) + besides + operations * detail.series();
         let down = [Detail::Full, Detail::RequestTime, Detail::Counters];
         down.into_iter().filter(|detail| *detail <= limit).find(fits).unwrap_or(Detail::Folded)
     }

@@ -120,9 +120,7 @@ impl Truth {
 
 /// How many series there are, and how many disks have counters, request times and everything.
 fn crowd(cpus: u32, disks: u32) -> (usize, [usize; 3]) {
-    let mut snapshot = node(cpus, disks);
-    // Alone: reports to a server take series that disks have here.
-    snapshot.status.shipping = None;
+    let snapshot = node(cpus, disks);
     let mut truth = Truth::default();
     snapshot.sample.block.iter().flat_map(|block| &block.requests).for_each(|r| truth.requests(r));
     snapshot.sample.sched.iter().flat_map(|sched| sched.cpus.values()).for_each(|c| truth.cpu(c));
@@ -154,10 +152,13 @@ fn a_usual_node_has_everything_in_full() {
 
 #[test]
 fn every_disk_has_its_request_time_before_one_has_more() {
-    let (_, [counters, times, full]) = crowd(2, 20);
-    assert!((counters, times) == (20, 20) && full == 0, "{times} with times, {full} in full");
-    let (_, [counters, times, full]) = crowd(2, 10);
-    assert!((counters, times) == (10, 10) && full >= 5, "{times} with times, {full} in full");
+    for disks in 4..24 {
+        let (_, [counters, times, full]) = crowd(2, disks);
+        assert!(full == 0 || times == disks as usize, "{disks} disks: {times} with times, {full} in full");
+        assert!(disks > 19 || times == disks as usize, "{disks} disks: {times} with times");
+        assert!(disks > 10 || full >= 4, "{disks} disks: {full} in full");
+        assert_eq!(counters, disks as usize, "{disks} disks");
+    }
 }
 
 #[test]
