@@ -29,6 +29,22 @@ pub enum Kind {
     Histogram,
 }
 
+impl Kind {
+    /// A family of this type with these series.
+    pub fn family(self, name: &str, help: &str, series: Vec<proto::Metric>) -> proto::MetricFamily {
+        let mut family = proto::MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help(help.to_owned());
+        family.set_field_type(match self {
+            Self::Counter => proto::MetricType::COUNTER,
+            Self::Gauge => proto::MetricType::GAUGE,
+            Self::Histogram => proto::MetricType::HISTOGRAM,
+        });
+        family.set_metric(series);
+        family
+    }
+}
+
 /// The definition of one metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Key, Kind, keys::key};
+use super::{
+    Key, Kind,
+    keys::{key, keys_of_a_judge},
+};
 
 const S: Duration = Duration::from_secs(1);
 const M: Duration = Duration::from_secs(60);
@@ -14,7 +17,7 @@ const RESTART: bool = false;
 
 /// Every key of the server, in the order in which people read them.
 #[rustfmt::skip] // A table: one line of facts and one of words for each key.
-pub static SERVER_KEYS: &[Key] = &[
+pub static SERVER_KEYS: &[Key] = keys_of_a_judge![
     key("listen", "127.0.0.1:9467", Kind::Address(|c| &mut c.listen), RESTART,
         "where the server listens; beyond loopback only with TLS"),
     key("log.level", "info", Kind::Level(|c| &mut c.log.level), RELOAD,
@@ -45,18 +48,6 @@ pub static SERVER_KEYS: &[Key] = &[
         "time from one judgement to the next"),
     key("judge.window", "1m", Kind::Duration(S..=M.saturating_mul(10), |c| &mut c.judge.window), RESTART,
         "how long a time is judged, a multiple of judge.interval"),
-    key("index.mode", "trailing", Kind::Mode(|c| &mut c.index.mode), RESTART,
-        "what P is held against: what the fleet learned, what an operator pinned, or the other nodes"),
-    key("index.min_requests", "100", Kind::Number(1..=1_000_000_000, |c| &mut c.index.min_requests), RESTART,
-        "the fewest requests in a window that give a verdict on a node"),
-    key("index.half_life", "24h", Kind::Duration(S..=D.saturating_mul(365), |c| &mut c.index.half_life), RESTART,
-        "after this time what was learned of usual times counts half as much"),
-    key("index.learn_requests", "1000", Kind::Number(1..=1_000_000_000, |c| &mut c.index.learn_requests), RESTART,
-        "how many requests of a kind make its usual time known"),
-    key("index.learn_time", "10m", Kind::Duration(S..=D, |c| &mut c.index.learn_time), RESTART,
-        "the least time in which they must have come"),
-    key("index.longest_freeze", "24h", Kind::Duration(S..=D.saturating_mul(365), |c| &mut c.index.longest_freeze), RESTART,
-        "how long an alert that fires keeps the usual times from following"),
     key("store.full_for", "24h", Kind::Duration(M..=D.saturating_mul(365), |c| &mut c.store.full_for), RESTART,
         "how long reports are kept as they came"),
     key("store.minutes_for", "720h", Kind::Duration(M..=D.saturating_mul(3650), |c| &mut c.store.minutes_for), RESTART,
@@ -65,38 +56,4 @@ pub static SERVER_KEYS: &[Key] = &[
         "how long their sums over an hour are kept"),
     key("store.max_bytes", "107374182400", Kind::Number(1 << 24..=1 << 50, |c| &mut c.store.max_bytes), RESTART,
         "the most bytes of the database; beyond, the oldest goes first"),
-    key("notify.alertmanagers", "", Kind::Urls(|c| &mut c.notify.alertmanagers.urls), RESTART,
-        "Alertmanagers that are told of alerts, each member of a cluster by itself"),
-    key("notify.alertmanager_token_file", "", Kind::File(|c| &mut c.notify.alertmanagers.auth.token_file), RESTART,
-        "file with the bearer token for Alertmanagers, read anew for each request"),
-    key("notify.alertmanager_username", "", Kind::Text(|c| &mut c.notify.alertmanagers.auth.username), RESTART,
-        "user name for Alertmanagers, with a password file"),
-    key("notify.alertmanager_password_file", "", Kind::File(|c| &mut c.notify.alertmanagers.auth.password_file), RESTART,
-        "file with that user's password, read anew for each request"),
-    key("notify.webhooks", "", Kind::Urls(|c| &mut c.notify.webhooks.urls), RESTART,
-        "URLs that get each alert as an Alertmanager's own webhooks do"),
-    key("notify.webhook_token_file", "", Kind::File(|c| &mut c.notify.webhooks.auth.token_file), RESTART,
-        "file with the bearer token for webhooks, read anew for each request"),
-    key("notify.webhook_username", "", Kind::Text(|c| &mut c.notify.webhooks.auth.username), RESTART,
-        "user name for webhooks, with a password file"),
-    key("notify.webhook_password_file", "", Kind::File(|c| &mut c.notify.webhooks.auth.password_file), RESTART,
-        "file with that user's password, read anew for each request"),
-    key("notify.elasticsearch", "", Kind::Urls(|c| &mut c.notify.elasticsearch.urls), RESTART,
-        "Elasticsearch servers that get each alert as a document; of a cluster one is enough"),
-    key("notify.elasticsearch_token_file", "", Kind::File(|c| &mut c.notify.elasticsearch.auth.token_file), RESTART,
-        "file with the bearer token for Elasticsearch, read anew for each request"),
-    key("notify.elasticsearch_api_key_file", "", Kind::File(|c| &mut c.notify.elasticsearch.auth.api_key_file), RESTART,
-        "file with the encoded API key for Elasticsearch, read anew for each request"),
-    key("notify.elasticsearch_username", "", Kind::Text(|c| &mut c.notify.elasticsearch.auth.username), RESTART,
-        "user name for Elasticsearch, with a password file"),
-    key("notify.elasticsearch_password_file", "", Kind::File(|c| &mut c.notify.elasticsearch.auth.password_file), RESTART,
-        "file with that user's password, read anew for each request"),
-    key("notify.ca_file", "", Kind::File(|c| &mut c.notify.ca_file), RESTART,
-        "certificates in PEM that all these servers are checked against; \"\" takes the system's"),
-    key("notify.resend", "1m", Kind::Duration(S..=H, |c| &mut c.notify.resend), RESTART,
-        "how often Alertmanagers are told again of alerts that fire"),
-    key("notify.external_url", "", Kind::Url(|c| &mut c.notify.external_url), RESTART,
-        "where people reach the server's pages, for links in alerts; \"\" takes the address at which it listens"),
-    key("notify.queue_bytes", "16777216", Kind::Number(65_536..=1 << 30, |c| &mut c.notify.queue_bytes), RESTART,
-        "the most bytes on disk for the states of alerts and what is not delivered yet; beyond, the oldest is dropped"),
 ];

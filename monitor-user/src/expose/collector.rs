@@ -12,11 +12,11 @@ use bytes::Bytes;
 use prometheus::{
     Encoder as _, Registry, TextEncoder,
     core::{Collector, Desc},
-    proto::{MetricFamily, MetricType},
+    proto::MetricFamily,
 };
 
 use crate::{
-    metric::{Kind, Metric, Series},
+    metric::{Metric, Series},
     status::Snapshot,
 };
 
@@ -136,16 +136,7 @@ impl Collector for Latest {
             let (collected, taken, dropped) = series.finish(left);
             view.exposition.series += taken;
             view.exposition.dropped += dropped;
-            let mut family = MetricFamily::default();
-            family.set_name(metric.name.to_owned());
-            family.set_help(metric.help.to_owned());
-            family.set_field_type(match metric.kind {
-                Kind::Counter => MetricType::COUNTER,
-                Kind::Gauge => MetricType::GAUGE,
-                Kind::Histogram => MetricType::HISTOGRAM,
-            });
-            family.set_metric(collected);
-            out.push(family);
+            out.push(metric.kind.family(metric.name, metric.help, collected));
         }
         out
     }

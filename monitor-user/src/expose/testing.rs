@@ -265,8 +265,6 @@ pub fn window() -> Window {
         operations: vec![operation],
     };
     Window {
-        end_realtime_ns: 1_700_000_000_000_000_000,
-        seconds: 1.0,
         sched: Some(window::Sched {
             utilization: Some(0.42),
             switches_per_second: 1000.0,
@@ -277,13 +275,7 @@ pub fn window() -> Window {
         }),
         block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0, resets: 0 }),
         tasks: Some(tasks()),
-        events: None,
-        cpu_modes: None,
-        pressure: BTreeMap::new(),
-        networks: BTreeMap::new(),
-        memory: None,
-        load: None,
-        filesystems: Vec::new(),
+        ..Window::empty(1_700_000_000_000_000_000, 1.0)
     }
 }
 

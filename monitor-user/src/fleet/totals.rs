@@ -146,20 +146,7 @@ impl Totals {
             discards: 0,
         });
         let block = Block { mean_request_time: None, devices: devices.into_values().collect(), discards: 0, resets: 0 };
-        Window {
-            end_realtime_ns,
-            seconds,
-            sched,
-            block: (!block.devices.is_empty()).then_some(block),
-            tasks: None,
-            events: None,
-            cpu_modes: None,
-            pressure: BTreeMap::new(),
-            networks: BTreeMap::new(),
-            memory: None,
-            load: None,
-            filesystems: Vec::new(),
-        }
+        Window { sched, block: (!block.devices.is_empty()).then_some(block), ..Window::empty(end_realtime_ns, seconds) }
     }
 }
 

@@ -22,24 +22,6 @@ use crate::{
     },
 };
 
-/// A window of which nothing is known.
-pub fn empty() -> Window {
-    Window {
-        end_realtime_ns: 0,
-        seconds: 60.0,
-        sched: None,
-        block: None,
-        tasks: None,
-        events: None,
-        cpu_modes: None,
-        pressure: BTreeMap::new(),
-        networks: BTreeMap::new(),
-        memory: None,
-        load: None,
-        filesystems: Vec::new(),
-    }
-}
-
 /// A minute of a node with that many disks, each with five operations. `step` makes the figures differ from window to window.
 pub fn window(disks: u32, step: u64) -> Window {
     let wobble = 1.0 + (step % 7) as f64 / 100.0;
@@ -83,7 +65,7 @@ pub fn window(disks: u32, step: u64) -> Window {
             read_only: false,
             space: Some(space),
         }],
-        ..empty()
+        ..Window::empty(0, 60.0)
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use prometheus::{
     Encoder as _, Registry, TextEncoder,
     core::{Collector, Desc},
-    proto::{MetricFamily, MetricType},
+    proto::MetricFamily,
 };
 
 use super::{
@@ -354,16 +354,7 @@ impl Scrape {
             descs.push(Desc::new(metric.name.to_owned(), metric.help.to_owned(), labels, HashMap::new())?);
             let mut series = Series::of(metric.name, metric.kind, metric.labels, usize::MAX);
             (metric.collect)(view, &mut series);
-            let mut family = MetricFamily::default();
-            family.set_name(metric.name.to_owned());
-            family.set_help(metric.help.to_owned());
-            family.set_field_type(match metric.kind {
-                Kind::Counter => MetricType::COUNTER,
-                Kind::Gauge => MetricType::GAUGE,
-                Kind::Histogram => MetricType::HISTOGRAM,
-            });
-            family.set_metric(series.finish(usize::MAX).0);
-            families.push(family);
+            families.push(metric.kind.family(metric.name, metric.help, series.finish(usize::MAX).0));
         }
         Ok(Self { descs, families })
     }

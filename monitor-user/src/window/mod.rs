@@ -67,6 +67,26 @@ pub struct Window {
     pub filesystems: Vec<crate::host::Filesystem>,
 }
 
+impl Window {
+    /// One of which nothing is known.
+    pub fn empty(end_realtime_ns: u64, seconds: f64) -> Self {
+        Self {
+            end_realtime_ns,
+            seconds,
+            sched: None,
+            block: None,
+            tasks: None,
+            events: None,
+            cpu_modes: None,
+            pressure: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            memory: None,
+            load: None,
+            filesystems: Vec::new(),
+        }
+    }
+}
+
 /// Times of one kind in a window. All in seconds; absent if there were none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Times {

@@ -39,7 +39,7 @@ fn names_and_helps_follow_one_form() {
 fn every_signal_has_a_value_for_each_row_and_none_that_is_infinite() {
     let mut window = synthetic::window(3, 1);
     window.seconds = f64::MIN_POSITIVE;
-    for window in [window, synthetic::window(2, 7), synthetic::empty()] {
+    for window in [window, synthetic::window(2, 7), Window::empty(0, 60.0)] {
         let indices = synthetic::indices(3.0);
         let own = Own {
             cpu: Some(1.0),
@@ -58,7 +58,7 @@ fn every_signal_has_a_value_for_each_row_and_none_that_is_infinite() {
 
 #[test]
 fn an_empty_window_has_no_values() {
-    let window = synthetic::empty();
+    let window = Window::empty(0, 60.0);
     for signal in signals() {
         let present = values(signal.name, &moment(&window)).into_values().filter(|value| !value.is_nan()).count();
         assert_eq!(present, 0, "{}", signal.name);
@@ -95,7 +95,7 @@ fn what_a_label_can_be_is_what_windows_hold() {
 
 #[test]
 fn space_is_counted_as_df_does() {
-    let mut window = synthetic::empty();
+    let mut window = Window::empty(0, 60.0);
     let space = crate::host::Space { size: 100, free: 30, available: 20, files: 0, files_free: 0 };
     let fs = crate::host::Filesystem {
         mount: "/".into(),
@@ -119,5 +119,5 @@ fn a_disk_that_is_not_listed_did_nothing_only_if_it_would_have_been_seen() {
     assert_eq!(p99.when_missing(&moment(&window)), None);
     let off = Own { probes: vec![("block".into(), false)], ..Own::default() };
     assert_eq!(oldest.when_missing(&Moment { own: Some(&off), ..moment(&window) }), None);
-    assert_eq!(oldest.when_missing(&moment(&synthetic::empty())), None);
+    assert_eq!(oldest.when_missing(&moment(&Window::empty(0, 60.0))), None);
 }
