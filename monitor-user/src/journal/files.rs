@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `<number>.log` | records in the order in which they were appended; the number is that of the first |
-//! | `<number>.base` | what was still needed of all files up to this number, which it replaces |
+//! | `<number>.base` | what was still needed of all records up to this number, whose files it replaces |
 //! | `<name>.tmp` | one that was not finished: removed |
 //! | `cursors` | how far each target is |
 //! | `lock` | held by the process that uses the folder |
@@ -66,6 +66,8 @@ pub struct Files {
     growing: Option<(u64, File)>,
     /// How long it may become.
     longest: u64,
+    /// The greatest number of a record that is or was in a file.
+    written: u64,
 }
 
 impl Files {
@@ -77,7 +79,7 @@ impl Files {
     pub fn lock(folder: &Path, longest: u64) -> io::Result<Option<Self>> {
         let Some(lock) = folder::lock(folder)? else { return Ok(None) };
         let files = BTreeMap::new();
-        Ok(Some(Self { folder: folder.into(), _lock: lock, files, growing: None, longest }))
+        Ok(Some(Self { folder: folder.into(), _lock: lock, files, growing: None, longest, written: 0 }))
     }
 
     /// Reads everything, oldest first, and cuts off what was never finished.
@@ -95,6 +97,7 @@ impl Files {
             for (sequence, json) in found.records {
                 let at = At { file: number, offset: json.start as u64, length: json.len() as u32 };
                 each(Found { sequence, json: &bytes[json], at });
+                self.written = self.written.max(sequence);
             }
             damage.skipped += found.damaged as u64;
             let rest = (bytes.len() - found.end) as u64;
@@ -184,6 +187,7 @@ impl Files {
             return Err(error);
         }
         self.files.entry(number).and_modify(|file| file.1 = length + bytes.len() as u64);
+        self.written = records.iter().map(|record| record.sequence).fold(self.written, u64::max);
         self.growing = Some((number, file));
         let at = |(record, start): (&Raw<'_>, usize)| {
             (record.sequence, At { file: number, offset: length + start as u64, length: record.json.len() as u32 })
@@ -236,9 +240,11 @@ impl Files {
     /// Whatever the system says; the old files then stay.
     pub fn compact(&mut self, entries: &mut BTreeMap<u64, Entry>) -> io::Result<Vec<u64>> {
         let growing = self.growing.as_ref().map(|(number, _)| *number);
-        let Some(number) = self.files.keys().copied().rfind(|number| Some(*number) != growing) else {
+        let Some(last) = self.files.keys().copied().rfind(|number| Some(*number) != growing) else {
             return Ok(Vec::new());
         };
+        // By its last record, needed or not: a number that was given is given once, whatever is left of its record.
+        let number = growing.map_or(self.written, |growing| growing - 1).max(last);
         let (mut lost, mut places, mut length) = (Vec::new(), Vec::new(), 0);
         let tmp = self.path(number, "tmp");
         let mut out = io::BufWriter::new(create(&tmp)?);

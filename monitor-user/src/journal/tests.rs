@@ -68,6 +68,20 @@ fn a_restart_finds_the_alerts_that_are_not_over_and_what_each_target_has_not_got
 }
 
 #[test]
+fn a_number_is_given_once_whatever_is_left_of_its_record() {
+    let folder = Folder::new();
+    let (mut journal, _) = open(&folder, &["a"]);
+    journal.append(&[alert("1", Pending, 1), alert("2", Firing, 1)]).unwrap();
+    assert_eq!(journal.append(&[alert("1", Dropped, 2)]).unwrap(), 3);
+    for _ in 0..2 {
+        journal.compact();
+        drop(journal);
+        journal = open(&folder, &["a"]).0;
+    }
+    assert_eq!(journal.append(&[alert("3", Pending, 3)]).unwrap(), 4);
+}
+
+#[test]
 fn the_end_of_the_last_file_may_be_missing_at_any_byte_or_be_garbage() {
     let folder = Folder::new();
     let (mut journal, _) = open(&folder, &["a"]);
