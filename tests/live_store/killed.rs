@@ -16,11 +16,11 @@ use std::{
 
 use kpulse::{
     report::wire::Report,
-    store::{Clock, Limits, Resolution, Store, reader::MOST_ROWS},
+    store::{Clock, Resolution, Store, reader::MOST_ROWS},
 };
 use prost::Message as _;
 use tests::{
-    reports::{BEGIN_NS, Fleet},
+    reports::{BEGIN_NS, Fleet, limits},
     scratch::Scratch,
     skip::alone,
     wait,
@@ -113,10 +113,10 @@ fn what_was_acknowledged_is_there_once_after_fifty_kills() {
     let now_ns = Arc::new(AtomicU64::new(BEGIN_NS));
     let clock = Arc::clone(&now_ns);
     let clock: Clock = Arc::new(move || clock.load(Relaxed));
-    let store = Store::open_at(&directory, Limits { roll_up: Duration::ZERO, ..Limits::default() }, clock).unwrap();
+    let store = Store::open_at(&directory, limits(), clock).unwrap();
     let fleet = Fleet::new(NODES, 0);
     let last_ns = fleet.report(*said.mean.last().unwrap()).end_ns;
-    // Still within the day for which single reports are kept, and all hours over.
+    // All hours are over.
     now_ns.store(last_ns + 2 * HOUR_NS, Relaxed);
     wait::until("everything is added up", || (store.status().unrolled == 0).then_some(()));
     let mut stored = BTreeSet::new();

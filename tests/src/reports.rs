@@ -1,6 +1,11 @@
 //! Reports of nodes that do not exist, for the server's store: of a usual size, quickly made.
 
-use kpulse::{report::wire, store::Incoming};
+use std::time::Duration;
+
+use kpulse::{
+    report::wire,
+    store::{Incoming, Limits},
+};
 use prost::Message as _;
 
 /// Between two reports of a node.
@@ -9,6 +14,12 @@ pub const STEP_NS: u64 = 10_000_000_000;
 pub const BEGIN_NS: u64 = 1_800_000_000_000_000_000;
 /// Different shapes of a report.
 const SHAPES: u64 = 16;
+
+/// Limits of a store that adds up at once and keeps every single report, however many of them a fast machine stores.
+pub fn limits() -> Limits {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    Limits { full: YEAR, roll_up: Duration::ZERO, ..Limits::default() }
+}
 
 /// Nodes that report in turn.
 pub struct Fleet {

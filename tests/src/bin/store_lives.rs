@@ -19,7 +19,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use kpulse::store::{Limits, Store};
 use rusqlite::Connection;
-use tests::reports::{BEGIN_NS, Fleet};
+use tests::reports::{BEGIN_NS, Fleet, limits};
 
 /// Nodes.
 const NODES: u64 = 2;
@@ -51,7 +51,7 @@ fn live(directory: &Path, from: u64) -> Result<()> {
     // The time is that of the reports.
     let now_ns = Arc::new(AtomicU64::new(BEGIN_NS));
     let clock = Arc::clone(&now_ns);
-    let limits = Limits { roll_up: Duration::ZERO, gather: Duration::ZERO, log_bytes: 256 << 10, ..Limits::default() };
+    let limits = Limits { gather: Duration::ZERO, log_bytes: 256 << 10, ..limits() };
     let store = Store::open_at(directory, limits, Arc::new(move || clock.load(Relaxed)))?;
     let mut fleet = Fleet::new(NODES, from.saturating_sub(AGAIN));
     let mut late = VecDeque::new();
