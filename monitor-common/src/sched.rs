@@ -77,6 +77,10 @@ pub struct Cpu {
     pub monotonic_ns: u64,
     /// What was discarded, by [`Discard`].
     pub discards: [u64; Discard::COUNT],
+    /// Waits that are in no bucket, while there is no histogram.
+    pub plain_waits: u64,
+    /// Their sum in nanoseconds, which is not in `wait_ns`.
+    pub plain_wait_ns: u64,
     /// How many waits were beyond the threshold.
     pub long_wait_count: u64,
     /// The latest of them: number `n` is in slot `n % LONG_WAITS`.

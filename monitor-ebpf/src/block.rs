@@ -117,10 +117,28 @@ pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "block_rq_complete")]
 pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
+    complete::<true, true>(&ctx)
+}
+
+/// The same without size classes: all requests are in the largest one. This one and the next are attached instead where the
+/// budget does not allow for more; the first pays nothing for the choice.
+#[btf_tracepoint(function = "block_rq_complete")]
+pub fn block_rq_complete_sizeless(ctx: BtfTracePointContext) -> i32 {
+    complete::<false, true>(&ctx)
+}
+
+/// The same without size classes and histograms.
+#[btf_tracepoint(function = "block_rq_complete")]
+pub fn block_rq_complete_sums(ctx: BtfTracePointContext) -> i32 {
+    complete::<false, false>(&ctx)
+}
+
+#[inline(always)]
+fn complete<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContext) -> i32 {
     // SAFETY: the arguments are (request, status, bytes completed).
     unsafe {
-        let request = argument(&ctx, 0) as Kernel;
-        let (status, done) = (argument(&ctx, 1) as i32, argument(&ctx, 2) as u32);
+        let request = argument(ctx, 0) as Kernel;
+        let (status, done) = (argument(ctx, 1) as i32, argument(ctx, 2) as u32);
         let Some(device) = disk(request) else {
             discard(Discard::NoDisk);
             return 0;
@@ -129,7 +147,7 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
         let operation = forget::<7>(operation(read(request, &REQUEST_CMD_FLAGS)) as u64, time) as u8;
         let Some(stats) = stats(device, operation) else {
             if discard(Discard::TableFull) == 1 {
-                warn!(&ctx, "no room for the statistics of device {}: its requests are in no figure", device);
+                warn!(ctx, "no room for the statistics of device {}: its requests are in no figure", device);
             }
             return 0;
         };
@@ -143,7 +161,8 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
             slot = null_mut();
         }
         let bytes = if slot.is_null() { done } else { (*slot).bytes };
-        let class = forget::<7>(SizeClass::of(bytes) as u64, time) as usize;
+        let class = if SIZES { SizeClass::of(bytes) } else { SizeClass::Larger };
+        let class = forget::<7>(class as u64, time) as usize;
         if class >= SizeClass::COUNT {
             return 0;
         }
@@ -159,7 +178,7 @@ pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
 
         let now = bpf_ktime_get_ns();
         let times = times(request, slot, operation, start, bytes, now);
-        count(stats, class, &times);
+        count::<HISTOGRAMS>(stats, class, &times);
 
         let error = error(status).map(|error| forget::<15>(error as u64, time) as u8);
         if let Some(error) = error
@@ -246,11 +265,11 @@ unsafe fn times(request: Kernel, slot: *mut Slot, operation: u8, start: u64, byt
 
 /// Counts the times that are known.
 #[inline(always)]
-unsafe fn count(stats: *mut Stats, class: *mut Class, times: &Times) {
+unsafe fn count<const HISTOGRAMS: bool>(stats: *mut Stats, class: *mut Class, times: &Times) {
     // SAFETY: this CPU's own value.
     unsafe {
         let mut least = 0;
-        if times.device != UNKNOWN {
+        if HISTOGRAMS && times.device != UNKNOWN {
             let index = histogram::index(times.device);
             if let Some(bucket) = bucket(stats, index) {
                 (*bucket).device = (*bucket).device.wrapping_add(1);
@@ -259,7 +278,8 @@ unsafe fn count(stats: *mut Stats, class: *mut Class, times: &Times) {
                 least = index;
             }
         }
-        if times.total != UNKNOWN
+        if HISTOGRAMS
+            && times.total != UNKNOWN
             && let Some(bucket) = bucket(stats, histogram::index_from(least, times.total))
         {
             (*bucket).total = (*bucket).total.wrapping_add(1);
@@ -268,7 +288,7 @@ unsafe fn count(stats: *mut Stats, class: *mut Class, times: &Times) {
             (*class).timed += 1;
             (*class).queue_ns += times.queue;
             (*class).device_ns += times.device;
-            if let Some(bucket) = bucket(stats, histogram::index_from(0, times.queue)) {
+            if HISTOGRAMS && let Some(bucket) = bucket(stats, histogram::index_from(0, times.queue)) {
                 (*bucket).queue = (*bucket).queue.wrapping_add(1);
             }
         } else {

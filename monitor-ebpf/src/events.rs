@@ -4,7 +4,7 @@ use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     helpers::generated::bpf_ktime_get_ns,
     macros::{btf_tracepoint, map},
-    maps::{PerCpuArray, RingBuf},
+    maps::{Array, PerCpuArray, RingBuf},
     programs::BtfTracePointContext,
 };
 use monitor_common::events::{Counts, Event, Kind, UNKNOWN};
@@ -27,11 +27,24 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 #[map(name = "EVENT_COUNTS")]
 static COUNTS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(1, 0);
 
+/// 1 while nothing is to be reported. Read on the rare paths only: the others pay nothing for it.
+#[map(name = "EVENTS_OFF")]
+static OFF: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether user space has turned the reports off.
+#[inline(always)]
+pub fn are_off() -> bool {
+    OFF.get(0).is_some_and(|off| *off != 0)
+}
+
 /// Writes the record, unless this CPU has written too many in this second or the buffer is full. User space looks into the
 /// buffer at its own pace: nobody is woken here.
 #[cold]
 #[inline(never)]
 pub fn emit(event: &Event, kind: Kind) {
+    if are_off() {
+        return;
+    }
     let Some(counts) = COUNTS.get_ptr_mut(0) else { return };
     // SAFETY: this CPU's own value.
     unsafe {

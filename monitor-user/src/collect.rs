@@ -31,6 +31,7 @@ pub struct Collector {
     pub loaded: Loaded,
     sched: sched::reader::Reader,
     block: block::reader::Reader,
+    tasks: tasks::reader::Reader,
     host: host::Reader,
     /// The devices that are wanted; absent if all are.
     devices: Option<Patterns>,
@@ -87,6 +88,8 @@ impl Collector {
             loaded,
             sched: Default::default(),
             block: Default::default(),
+            // Whatever is judged is looked at over two windows at most.
+            tasks: tasks::reader::Reader::new(config.judge.window.saturating_mul(5) / 2),
             host,
             devices: config.host.devices.as_deref().map(Patterns::parse),
             cgroups: host::Cgroups::new(&roots(config)),
@@ -101,8 +104,21 @@ impl Collector {
         &self.identity
     }
 
+    /// Opens the books of CPUs that have not switched for a while.
+    pub fn prime(&mut self) {
+        for error in prime(&self.host.read().online_cpus.unwrap_or_default()) {
+            tracing::warn!("a CPU's figures begin only when it next switches: {error}");
+        }
+    }
+
     /// Reads everything now.
     pub fn collect(&mut self) -> Collected {
+        self.collect_with(true)
+    }
+
+    /// Reads everything now; every task only if that is `wanted`.
+    pub fn collect_with(&mut self, wanted: bool) -> Collected {
+        let on = ["sched", "block"].map(|probe| self.loaded.measures(probe));
         let mut host = self.host.read();
         let mut failures = Vec::new();
         let mut note = |probe: &'static str, error: std::io::Error| failures.push((probe, error.to_string()));
@@ -110,7 +126,7 @@ impl Collector {
         let mut waited = Vec::new();
         let mut clock_offset = None;
         let mut waits_lost = 0;
-        let sched = self.loaded.sched.as_mut().and_then(|maps| {
+        let sched = self.loaded.sched.as_mut().filter(|_| on[0]).and_then(|maps| {
             let online = host.online_cpus.clone().unwrap_or_default();
             let reading = self.sched.read(maps, &online, monotonic_ns).map_err(|error| note("sched", error)).ok()?;
             (waited, waits_lost, clock_offset) = (reading.waited, reading.waits_lost, reading.clock_offset_ns);
@@ -124,18 +140,17 @@ impl Collector {
             tracing::error!("probe sched is off: {wrong}");
             self.loaded.refuse("sched", wrong);
         }
-        let mut block = self.loaded.block.as_mut().and_then(|maps| {
+        let mut block = self.loaded.block.as_mut().filter(|_| on[1]).and_then(|maps| {
             self.block.read(maps, &host.disks, monotonic_ns).map_err(|error| note("block", error)).ok()
         });
         if let Some(wanted) = &self.devices {
             leave_out_devices(wanted, &mut host, block.as_mut());
         }
         let clock = clock_offset.map(|offset| monotonic_ns.wrapping_add_signed(offset));
-        let tasks = self
-            .loaded
-            .tasks
-            .as_mut()
-            .and_then(|iterator| tasks::reader::read(iterator, clock).map_err(|error| note("tasks", error)).ok());
+        let read = self.loaded.tasks.as_mut().filter(|_| wanted).and_then(|iterator| {
+            self.tasks.read(iterator, clock, monotonic_ns).map_err(|error| note("tasks", error)).ok()
+        });
+        let (tasks, all_tasks) = read.unzip();
         host.cgroups = self.cgroups.paths(tasks.iter().flatten().map(|task| task.cgroup));
         let mut happened = Vec::new();
         let events = self.loaded.events.as_mut().and_then(|maps| {
@@ -153,6 +168,7 @@ impl Collector {
             tasks,
             events,
             host,
+            all_tasks,
         };
         Collected { sample, happened, waited, failures }
     }

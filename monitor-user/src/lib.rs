@@ -17,6 +17,7 @@
 //! | [`agreement`] | whether the figures agree with those that the kernel itself counts |
 //! | [`window`] | the difference of two samples: rates, utilisation, quantiles |
 //! | [`status`] | the agent's own figures |
+//! | [`budget`] | what the agent may take, and what it gives up for that |
 //! | [`table`] | a window as a person reads it; times, bytes and names as people read them |
 //! | [`index`] | P: how a window's times compare with what they usually are |
 //! | [`durable`], [`baselines`] | small files that survive a loss of power; what is usual, on disk |
@@ -39,6 +40,7 @@
 //! | [`agent`] | the daemon |
 //! | [`site`] | the fleet as pages and as an API |
 //! | [`server`] | the server of a fleet: sockets, certificates, tokens |
+//! | [`fuzz`] | everything that reads bytes from outside, as functions of bytes |
 //! | [`cli`] | the commands |
 
 // What the tests share with other crates names this one as they do.
@@ -49,6 +51,7 @@ pub mod agent;
 pub mod agreement;
 pub mod alert;
 pub mod baselines;
+pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod collect;
@@ -58,6 +61,7 @@ pub mod durable;
 pub mod evidence;
 pub mod expose;
 pub mod fleet;
+pub mod fuzz;
 pub mod histogram;
 pub mod host;
 pub mod index;

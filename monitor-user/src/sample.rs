@@ -23,12 +23,16 @@ pub struct Sample {
     pub sched: Option<Sched>,
     /// Block requests; absent where the probe is off.
     pub block: Option<Block>,
-    /// Every task; absent where the probe is off or was not asked.
+    /// The tasks that did something lately, at most [`crate::probes::tasks::reader::MOST`] of them; absent where the probe is off
+    /// or was not asked.
     pub tasks: Option<Vec<Task>>,
     /// Rare events since the agent began; absent where the probe is off.
     pub events: Option<Events>,
     /// What /proc and /sys say.
     pub host: Host,
+    /// All tasks together, as `tasks`.
+    #[serde(default)]
+    pub all_tasks: Option<AllTasks>,
 }
 
 /// What counters belong to: they begin anew with the machine and with the agent.
@@ -72,6 +76,24 @@ pub struct Cpu {
     pub long_waits: u64,
     /// What was not counted, by [`monitor_common::sched::Discard`].
     pub discards: [u64; monitor_common::sched::Discard::COUNT],
+    /// Waits that are not in `wait`, because there was no histogram at the time.
+    #[serde(default)]
+    pub plain_waits: u64,
+    /// Their sum in nanoseconds.
+    #[serde(default)]
+    pub plain_wait_ns: u64,
+}
+
+impl Cpu {
+    /// All waits.
+    pub fn waits(&self) -> u64 {
+        self.wait.count().saturating_add(self.plain_waits)
+    }
+
+    /// The sum of all waits in nanoseconds.
+    pub fn waits_ns(&self) -> u64 {
+        self.wait.sum_ns().saturating_add(self.plain_wait_ns)
+    }
 }
 
 /// Block requests, as the request tracepoints saw them.
@@ -83,6 +105,9 @@ pub struct Block {
     pub in_flight: Vec<InFlight>,
     /// What was not counted, by [`monitor_common::block::Discard`].
     pub discards: [u64; monitor_common::block::Discard::COUNT],
+    /// Requests are not told apart by size now: all are in the largest class.
+    #[serde(default)]
+    pub coarse: bool,
 }
 
 /// Requests of one disk and operation, since the programs were attached.
@@ -130,7 +155,20 @@ pub struct InFlight {
     pub oldest_ns: u64,
 }
 
-/// One task, since it began.
+/// All tasks together: those that are listed and those that are not. Counters since the agent began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllTasks {
+    /// How many there are.
+    pub count: u64,
+    /// How many began and were seen.
+    pub began: u64,
+    /// How many of those that were seen have ended.
+    pub ended: u64,
+    /// The sum of their waits for a CPU in nanoseconds, by the kernel's own books; a wait under way is not in it.
+    pub run_delay_ns: u64,
+}
+
+/// One task, since it was listed: times, bytes and switches count from there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// The task (thread).

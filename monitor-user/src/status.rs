@@ -56,7 +56,10 @@ pub struct Status {
     pub collection_ns: Option<u64>,
     /// Collections that failed.
     pub collections_failed: u64,
-    /// Our count over the kernel's own since the agent began, by figure.
+    /// What the agent takes of what it may; absent before the first measurement.
+    #[serde(default)]
+    pub budget: Option<Budget>,
+    /// Our count over the kernel's own in the last minutes, by figure.
     pub agreement: Vec<(String, f64)>,
     /// Each target of alerts; empty where nobody is told.
     pub delivery: Vec<Delivery>,
@@ -71,6 +74,35 @@ pub struct Status {
     /// The flight recorder; absent where there is none.
     #[serde(default)]
     pub recorder: Option<RecorderStatus>,
+}
+
+/// What the agent takes of what it may. Shares are parts of the machine's CPU time, 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// What the programs may take.
+    pub programs_limit: f64,
+    /// What the process may take.
+    pub process_limit: f64,
+    /// What all programs took in the latest measurement; absent if they were not timed.
+    pub programs_share: Option<f64>,
+    /// What the process took since the measurement before.
+    pub process_share: Option<f64>,
+    /// CPU time in CPUs that each program took in the latest measurement; empty if they were not timed.
+    pub programs: Vec<(String, f64)>,
+    /// The part of the time in which the programs are timed.
+    pub timed_share: f64,
+    /// Why the programs were not timed; absent if they were.
+    pub unmeasured: Option<String>,
+    /// The index of the [`crate::probes::step::Step`] that is taken.
+    pub step: usize,
+    /// The index of the [`crate::budget::ProcessStep`] that is taken.
+    pub process_step: usize,
+    /// Steps taken down and up since the start: of the programs, then of the process.
+    pub moves: [[u64; 2]; 2],
+    /// Open files of the process.
+    pub open_files: Option<u64>,
+    /// Its threads.
+    pub threads: Option<u64>,
 }
 
 /// The flight recorder's figures.

@@ -47,6 +47,31 @@ impl Group {
         format!("/{}", self.name)
     }
 
+    /// Makes so many groups in it, in a tree that is ten wide at each place. They are removed with it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says.
+    pub fn grow(&self, count: usize) -> io::Result<()> {
+        (1..=count).try_for_each(|n| fs::create_dir(self.place(n)))
+    }
+
+    /// As [`Self::fork`], in one of the groups that [`Self::grow`] made.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says.
+    pub fn fork_in(&self, n: usize, body: impl FnOnce()) -> io::Result<Forked> {
+        let child = fork(None, body)?;
+        fs::write(self.place(n.max(1)).join("cgroup.procs"), child.0.to_string())?;
+        Ok(child)
+    }
+
+    /// The folder of the group with this number: its parent's number is a tenth of it.
+    fn place(&self, n: usize) -> PathBuf {
+        if n == 0 { self.folder.0.clone() } else { self.place(n / 10).join(format!("g{n}")) }
+    }
+
     fn members(&self) -> PathBuf {
         self.folder.0.join("cgroup.procs")
     }
@@ -67,6 +92,22 @@ impl Group {
         let child = fork(None, body)?;
         fs::write(self.members(), child.0.to_string())?;
         Ok(child)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        remove_below(&self.folder.0);
+    }
+}
+
+/// Removes all groups in a group, the innermost first. Whoever was in one may need a moment to leave.
+fn remove_below(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_below(&entry.path());
+            crate::wait::within(std::time::Duration::from_secs(2), || fs::remove_dir(entry.path()).ok());
+        }
     }
 }
 

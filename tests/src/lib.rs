@@ -27,6 +27,7 @@
 //! - [`fio`]: loads on a disk, with the times that fio measured
 //! - [`diskstats`]: the kernel's own counters of a disk
 //! - [`story`]: samples of a node that does not exist, well and unwell
+//! - [`limits`]: what a process may have
 //! - [`block`]: the block probe, read beside the disks that exist
 //! - [`group`]: control groups of one's own
 //! - [`books`]: figures of the kernel, noted all the time
@@ -51,6 +52,7 @@ pub mod guard;
 pub mod http;
 #[cfg(target_arch = "x86_64")]
 pub mod inside;
+pub mod limits;
 pub mod load;
 pub mod loop_device;
 pub mod many;

@@ -304,11 +304,12 @@ impl Node {
             block: Some(Block {
                 requests: requests.collect(),
                 in_flight: in_flight.filter(|it| it.requests > 0).collect(),
-                discards: Default::default(),
+                ..Block::default()
             }),
             tasks: Some(self.tasks.clone()),
             events: Some(Events::default()),
             host: self.host(),
+            all_tasks: None,
         }
     }
 

@@ -2,21 +2,25 @@
 //!
 //! # Layout
 //!
-//! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`], [`dist`]; `ci` is `test` with skips forbidden.
-//! [`kernel`] runs tests on other kernels, in virtual machines.
+//! One file a command: [`setup`], [`build`], [`run`], [`test`], [`bench`], [`soak`], [`fuzz`], [`dist`]; `ci` is `test` with
+//! skips forbidden. [`kernel`] runs tests on other kernels, in virtual machines.
 //! [`requirements`] is the table of what this repository needs from the machine, [`tally`] reads what tests print,
 //! [`watch`] lets a person see it at the same time, [`shell`] starts other programs.
 
 mod bench;
 mod build;
 mod dist;
+mod fuzz;
 mod kernel;
 mod requirements;
 mod run;
 mod setup;
 mod shell;
+mod soak;
 mod tally;
 mod test;
+#[cfg(test)]
+mod unsafes;
 mod watch;
 
 use std::{env, process::ExitCode};
@@ -45,6 +49,12 @@ enum Command {
     Bench(bench::Args),
     /// Build and pack what is given to others: a static binary, a .deb and an .rpm
     Dist(dist::Args),
+    /// Run the agent for a long time and see whether anything of it grows
+    Soak(soak::Args),
+    /// Throw nonsense at everything that reads bytes from outside (nightly toolchain, cargo-fuzz)
+    Fuzz(fuzz::Args),
+    /// Run the parsers under Miri (nightly toolchain)
+    Miri,
     /// Run every test as continuous integration does: a test that is skipped fails
     Ci,
 }
@@ -63,6 +73,9 @@ fn main() -> ExitCode {
         }
         Command::Bench(args) => bench::bench(&args),
         Command::Dist(args) => dist::dist(&args),
+        Command::Soak(args) => soak::soak(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Miri => fuzz::miri(),
         Command::Ci => test::test(&test::Args::default(), test::Skips::Fail),
     };
     match done {

@@ -105,6 +105,11 @@ impl Judging {
         self.recorder.clone()
     }
 
+    /// Whether a sample taken now would be judged.
+    pub fn is_due(&self, monotonic_ns: u64) -> bool {
+        self.judge.is_due_at(monotonic_ns)
+    }
+
     /// Takes up a sample. False if it was refused.
     pub fn see(&mut self, sample: &Arc<Sample>, status: &Status, config: &Config) -> bool {
         if let Some(recorder) = &self.recorder {

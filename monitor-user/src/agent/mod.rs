@@ -3,12 +3,18 @@
 //! One thread does it all. The collection takes about a millisecond and nothing in it can hang, so it does not need
 //! one of its own.
 
+mod budgeting;
 mod events;
 mod judging;
 mod reporting;
 pub(crate) mod service;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -21,12 +27,14 @@ use tokio::{
 
 use crate::{
     agent::{
+        budgeting::Budgeting,
         judging::{Judging, Node},
         reporting::Reporting,
         service::Service,
     },
-    agreement::Totals,
-    collect::{Collector, Identity, options, realtime_ns},
+    agreement::Agreement,
+    budget::{self, ProcessStep},
+    collect::{Collector, Identity, monotonic_ns, options, realtime_ns},
     config::{self, Config, Sources},
     expose::server,
     host::{Host, self_stats::SelfStats},
@@ -110,15 +118,21 @@ pub struct Agent {
     log: LogHandle,
     collector: Collector,
     restraints: Vec<Restraint>,
+    /// What the agent may take; began before there was anything else.
+    budgeting: Budgeting,
+    /// The step of the process that is in force.
+    process_step: ProcessStep,
     own: SelfStats,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     failed: u64,
-    /// What the first sample counted.
-    first: Option<Totals>,
+    /// Holds what is counted against the kernel's own counts.
+    agreement: Agreement,
     /// Whether the first figures have been told.
     shown: bool,
     /// The latest failure of a collection, so that the log has each only once.
     told: Vec<(&'static str, String)>,
+    /// What was wrong with the latest step, so that the log has it only once.
+    step_problem: Option<String>,
     /// Judges what is collected; there once the agent runs.
     judging: Option<Judging>,
     /// Reports to the fleet's server; there once the agent runs, if there is one.
@@ -135,20 +149,25 @@ impl Agent {
     ///
     /// If what is not needed any more cannot be given up.
     pub fn new(config: Config, sources: Sources, log: LogHandle) -> Result<Self> {
+        // The helper keeps the capability that is given up below.
+        let budgeting = Budgeting::start(&config);
         let mut loaded = load::load(&options(&config));
         let restraints = privileges::give_up(&config, &sources, &mut loaded)?;
         Ok(Self {
             collector: Collector::with(loaded, &config),
             restraints,
+            budgeting,
+            process_step: ProcessStep::Full,
             config,
             sources,
             log,
             own: SelfStats::new(),
             publish: watch::Sender::new(None),
             failed: 0,
-            first: None,
+            agreement: Agreement::default(),
             shown: false,
             told: Vec::new(),
+            step_problem: None,
             judging: None,
             reporting: None,
             unread: BTreeSet::new(),
@@ -185,21 +204,29 @@ impl Agent {
         let server = tokio::spawn(server::serve(listener, state, stopping(stopped)));
 
         let mut service = Service::new();
-        let mut tick = ticker(&self.config);
+        let mut tick = ticker(self.interval());
         loop {
+            let budgeting = tokio::time::sleep_until(self.budgeting.next());
             tokio::select! {
                 _ = tick.tick() => {
                     self.collect();
                     service.ready(&format!("measures; http://{address}/"));
                 }
                 () = service.alive() => {}
+                () = budgeting => {
+                    let interval = self.interval();
+                    self.turn();
+                    if self.interval() != interval {
+                        tick = ticker(self.interval());
+                    }
+                }
                 _ = hangup.recv() => {
-                    let interval = self.config.interval;
+                    let interval = self.interval();
                     service.reloading();
                     self.reload();
                     service.reloaded();
-                    if self.config.interval != interval {
-                        tick = ticker(&self.config);
+                    if self.interval() != interval {
+                        tick = ticker(self.interval());
                     }
                 }
                 _ = terminate.recv() => break tracing::info!("SIGTERM: ending"),
@@ -236,10 +263,62 @@ impl Agent {
         tracing::info!("listening on http://{address}/, metrics at http://{address}/metrics");
     }
 
+    /// The time from one sample to the next, as the budget allows it.
+    fn interval(&self) -> Duration {
+        budget::interval(self.process_step, self.config.interval, self.config.judge.interval)
+    }
+
+    /// One moment of a measurement of the agent's own use, and what follows from it.
+    fn turn(&mut self) {
+        if !self.budgeting.turn(&self.collector, &mut self.own, &self.config) {
+            return;
+        }
+        let step = self.budgeting.budget().process_step();
+        if step != self.process_step {
+            let (name, before) = (step.name(), self.process_step.name());
+            let limit = self.config.budget.process;
+            match step > self.process_step {
+                true => tracing::warn!("the process takes more than {limit} of the machine: step {before} to {name}"),
+                false => tracing::info!("the process takes less than {limit} of the machine: step {before} to {name}"),
+            }
+            self.process_step = step;
+        }
+    }
+
+    /// Takes the step that the budget wants of the programs. Right after a reading: what is counted by the one set of programs
+    /// and what by the other does not mix.
+    fn take_step(&mut self) {
+        let (step, before) = (self.budgeting.step(), self.collector.loaded.step());
+        if step == before {
+            return;
+        }
+        let (limit, gives_up) = (self.config.budget.programs, step.gives_up());
+        let (from, to) = (before.name(), step.name());
+        match step > before {
+            true => {
+                tracing::warn!(from, to, "the programs take more than {limit} of the machine: now without {gives_up}")
+            }
+            false => {
+                tracing::info!(from, to, "the programs take less than {limit} of the machine: now without {gives_up}")
+            }
+        }
+        let problem = self.collector.loaded.take_step(step).err();
+        if problem != self.step_problem {
+            problem.iter().for_each(|problem| tracing::error!("step {to} is not taken as it should be: {problem}"));
+            self.step_problem = problem;
+        }
+        if before.turns_off("sched").is_some() && step.turns_off("sched").is_none() {
+            self.collector.prime();
+        }
+        // While programs are exchanged, nobody counts.
+        self.agreement.reset();
+    }
+
     /// One collection, from the reading to the snapshot that others see.
     fn collect(&mut self) {
         let begun = Instant::now();
-        let collected = self.collector.collect();
+        let collected = self.collector.collect_with(self.wants_tasks());
+        self.take_step();
         events::log(&collected);
         if collected.failures != self.told {
             for (probe, failure) in &collected.failures {
@@ -286,6 +365,12 @@ impl Agent {
         }
     }
 
+    /// Whether this sample is to have the tasks.
+    fn wants_tasks(&self) -> bool {
+        let due = || self.judging.as_ref().is_none_or(|judging| judging.is_due(monotonic_ns()));
+        self.process_step < ProcessStep::Tasks || due()
+    }
+
     fn derive(&mut self, before: &Sample, now: &Sample) -> Option<window::Window> {
         let options = window::Options { top_tasks: self.config.tasks.top };
         window::derive(before, now, &options)
@@ -297,8 +382,7 @@ impl Agent {
     }
 
     fn status(&mut self, begun: Instant, sample: &Sample) -> Status {
-        let totals = Totals::of(sample);
-        let agreement = totals.agreement(self.first.get_or_insert_with(|| totals.clone()));
+        let agreement = self.agreement.see(sample);
         let loaded = &self.collector.loaded;
         let usage = self.own.usage().ok();
         // The kernel counts runs only while it is told to.
@@ -315,7 +399,11 @@ impl Agent {
             probes: loaded
                 .states
                 .iter()
-                .map(|(name, state)| ProbeState { name: (*name).into(), on: state.is_on(), reason: state.reason() })
+                .map(|(name, state)| match loaded.step().turns_off(name) {
+                    Some(reason) if state.is_on() => (*name, false, reason.to_string()),
+                    _ => (*name, state.is_on(), state.reason()),
+                })
+                .map(|(name, on, reason)| ProbeState { name: name.into(), on, reason })
                 .collect(),
             cpu_ns: usage.map(|usage| usage.cpu_ns),
             resident_bytes: usage.map(|usage| usage.rss_bytes),
@@ -323,6 +411,7 @@ impl Agent {
             programs: loaded.program_stats().into_iter().map(program).collect(),
             collection_ns: Some(begun.elapsed().as_nanos() as u64),
             collections_failed: self.failed,
+            budget: self.budgeting.status(),
             agreement: agreement.into_iter().map(|(figure, ratio)| (figure.into(), ratio)).collect(),
             ..Status::default()
         }
@@ -354,8 +443,8 @@ impl Agent {
     }
 }
 
-fn ticker(config: &Config) -> tokio::time::Interval {
-    let mut ticker = interval(config.interval);
+fn ticker(time: Duration) -> tokio::time::Interval {
+    let mut ticker = interval(time);
     // After a stall, one collection covers what was missed.
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticker

@@ -13,7 +13,7 @@ use crate::{
         load::State,
         resolve::{self, Types},
     },
-    probes::{Field, Hook, Need, Probe},
+    probes::{Field, Hook, Need, Probe, Program, step::Step},
     selfcheck::Outcome,
 };
 
@@ -28,7 +28,7 @@ pub fn group(machine: &Machine<'_>, probe: &Probe) -> Group {
     }
     if let Ok(Found { types, .. }) = &machine.types {
         requirements.extend(probe.fields.iter().map(|field| self::field(*types, probe, field)));
-        requirements.extend(probe.programs.iter().map(|program| hook(*types, probe, program.hook)));
+        requirements.extend(attached(probe).map(|program| hook(*types, probe, program.hook)));
     }
     requirements.push(programs(machine, probe));
     Group::new(probe.name, title, requirements)
@@ -112,13 +112,18 @@ fn word(argument: Argument) -> &'static str {
     }
 }
 
+/// The programs that are attached while nothing is given up.
+fn attached(probe: &Probe) -> impl Iterator<Item = &Program> {
+    probe.programs.iter().filter(|program| program.is_attached_at(Step::Full))
+}
+
 fn programs(machine: &Machine<'_>, probe: &Probe) -> Requirement {
     let name = "programs";
     let missing = |found: String, remedy: &str| Requirement::missing(name, found, probe.yields, remedy);
     let reason = match machine.state(probe.name) {
         None => return missing("not loaded: that takes privileges".into(), "see Privileges"),
         Some(State::On { .. }) => {
-            let names: Vec<_> = probe.programs.iter().map(|program| program.name).collect();
+            let names: Vec<_> = attached(probe).map(|program| program.name).collect();
             return Requirement::ok(name, format!("loaded and attached: {}", names.join(", ")));
         }
         Some(state) => state.reason(),

@@ -31,6 +31,7 @@ use crate::{
         DEFAULT_FILE, Errors, FILE_VARIABLE, KEYS, Key, Kind, Level, Loaded, Origin, SERVER_FILE, SERVER_KEYS, Sources,
         capitalised, load,
     },
+    kernel::statistics,
     log::{self, LogHandle},
 };
 
@@ -90,6 +91,7 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("nodes", args)) => fleet::nodes(args),
         Some(("node", args)) => fleet::node(args),
         Some(("alerts", args)) => fleet::alerts(args),
+        Some((statistics::COMMAND, _)) => Ok(statistics::serve().map(|()| ExitCode::SUCCESS)?),
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }
@@ -121,6 +123,8 @@ pub fn command() -> Command {
             fleet::nodes_command(),
             fleet::node_command(),
             fleet::alerts_command(),
+            // The agent's own helper: nobody calls it.
+            Command::new(statistics::COMMAND).hide(true),
         ])
 }
 
@@ -167,6 +171,7 @@ fn flag(key: &'static Key) -> Arg {
             Kind::Switch(_) => "BOOLEAN",
             Kind::Number(..) => "NUMBER",
             Kind::Duration(..) | Kind::Threshold(..) => "DURATION",
+            Kind::Share(_) => "PERCENT",
             Kind::Level(_) => "LEVEL",
             Kind::Format(_) => "FORMAT",
             Kind::Mode(_) => "MODE",

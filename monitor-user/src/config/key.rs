@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use super::{Config, Format, KEYS, Level, duration, problem::quoted};
+use super::{Config, Format, KEYS, Level, duration, problem::quoted, share::Share};
 use crate::{index::Mode, notify::Url};
 
 /// One thing that can be set.
@@ -42,6 +42,8 @@ pub enum Kind {
     Number(RangeInclusive<usize>, Field<usize>),
     /// A duration.
     Duration(RangeInclusive<Duration>, Field<Duration>),
+    /// A share of the machine in percent.
+    Share(Field<Share>),
     /// A duration, or "off".
     Threshold(RangeInclusive<Duration>, Field<Option<Duration>>),
     /// The severity of messages.
@@ -103,6 +105,7 @@ impl Key {
             Kind::Switch(_) => "true or false".into(),
             Kind::Number(range, _) => format!("a whole number from {} to {}", range.start(), range.end()),
             Kind::Duration(range, _) => format!("a duration {}", from_to(range)),
+            Kind::Share(_) => "a share from 0.0001% to 100%".into(),
             Kind::Threshold(range, _) => format!("a duration {}, or \"off\"", from_to(range)),
             Kind::Level(_) => one_of(Level::ALL.iter().map(|level| level.name())),
             Kind::Format(_) => one_of(Format::ALL.iter().map(|format| format.name())),
@@ -129,7 +132,7 @@ impl Key {
                 Given::Other(kind) => kind.into(),
             };
             let example = match self.kind {
-                Kind::Address(_) | Kind::Directory(_) | Kind::Duration(..) | Kind::Threshold(..) => {
+                Kind::Address(_) | Kind::Directory(_) | Kind::Duration(..) | Kind::Threshold(..) | Kind::Share(_) => {
                     format!(", such as {}", string(self.default))
                 }
                 _ => String::new(),
@@ -151,6 +154,7 @@ impl Key {
             Kind::Switch(field) => field(config).to_string(),
             Kind::Number(_, field) => field(config).to_string(),
             Kind::Duration(_, field) => duration::format(*field(config)),
+            Kind::Share(field) => field(config).to_string(),
             Kind::Threshold(_, field) => field(config).map_or("off".into(), duration::format),
             Kind::Level(field) => field(config).name().into(),
             Kind::Format(field) => field(config).name().into(),
@@ -253,6 +257,7 @@ fn set_text(kind: &Kind, config: &mut Config, text: &str) -> Result<(), String> 
         Kind::Text(field) => *field(config) = (!text.is_empty()).then(|| text.into()),
         Kind::Url(field) if text.is_empty() => *field(config) = None,
         Kind::Url(field) => *field(config) = Some(Url::parse(text)?),
+        Kind::Share(field) => *field(config) = Share::parse(text)?,
         Kind::Switch(_) | Kind::Number(..) | Kind::Urls(_) => return Err(String::new()),
     }
     Ok(())
@@ -350,6 +355,7 @@ pub(super) mod tests {
             Kind::Number(ref range, _) if *range.start() > 1000 => "100000",
             Kind::Number(..) => "1000",
             Kind::Duration(..) => "2s500ms",
+            Kind::Share(_) => "12.5%",
             Kind::Threshold(..) => "off",
             Kind::Level(_) => "debug",
             Kind::Format(_) => "json",

@@ -9,7 +9,7 @@
 //! | `key` | what a key is, and the way of a value into [`Config`] and back |
 //! | `settings` | [`Config`], the typed result |
 //! | `file` | one configuration file; `document` any TOML file, with the place of all that is wrong |
-//! | `duration` | `1m30s` |
+//! | `duration`, `share` | `1m30s`, `0.5%` |
 //! | `problem` | where a value came from, what is wrong with it |
 //! | `show` | what is in force, and a commented file of the defaults |
 
@@ -21,6 +21,7 @@ mod keys;
 pub(crate) mod problem;
 mod server_keys;
 mod settings;
+mod share;
 mod show;
 
 use std::{
@@ -35,9 +36,10 @@ pub use self::{
     problem::{Errors, Origin, Place, Problem},
     server_keys::SERVER_KEYS,
     settings::{
-        Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Nodes, Notify, Probes, Record, Rules,
-        State, Store, Tasks, Tls,
+        Budget, Change, Config, Events, Format, Host, Index, Judge, Level, Log, Metrics, Nodes, Notify, Probes, Record,
+        Rules, State, Store, Tasks, Tls,
     },
+    share::Share,
     show::{capitalised, default_file, show},
 };
 
@@ -117,6 +119,17 @@ pub fn load(sources: &Sources) -> Result<Loaded, Errors> {
         }
     }
     loading.finish()
+}
+
+/// Has the bytes read as a file, and as the value of every key, whatever they are: for [`crate::fuzz`].
+pub(crate) fn parse_anything(bytes: &[u8]) {
+    let mut config = Config::default();
+    let _ = file::parse(Path::new("fuzz"), bytes, KEYS, &mut config);
+    let text = String::from_utf8_lossy(bytes);
+    for key in KEYS {
+        let _ = key.set(&mut config, Given::Text(&text));
+        let _ = key.toml(&config);
+    }
 }
 
 /// Loads one file and nothing else.

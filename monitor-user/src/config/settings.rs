@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use monitor_common::indexed_enum;
 
-use super::{KEYS, Key, key::Given};
+use super::{KEYS, Key, key::Given, share::Share};
 use crate::index::{self, Mode, baseline::Learning};
 pub use crate::{notify::Settings as Notify, ship::Settings as Server};
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub events: Events,
     /// The tasks that are named.
     pub tasks: Tasks,
+    /// What the agent itself may take.
+    pub budget: Budget,
     /// The flight recorder.
     pub record: Record,
     /// What is an alert.
@@ -186,6 +188,21 @@ pub struct Tasks {
     pub top: usize,
 }
 
+/// What the agent itself may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The most CPU time of the machine for the programs in the kernel.
+    pub programs: Share,
+    /// The most CPU time of the machine for the agent's process.
+    pub process: Share,
+    /// Time from one measurement to the next.
+    pub interval: Duration,
+    /// How long the programs may take more before something is given up.
+    pub patience: Duration,
+    /// How long they must take less before something is tried again.
+    pub hold: Duration,
+}
+
 /// The flight recorder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -326,6 +343,13 @@ impl Config {
             probes: Probes { sched: false, block: false, tasks: false, events: false },
             events: Events { slow_request: None, long_wait: None, per_second: 0 },
             tasks: Tasks { top: 0 },
+            budget: Budget {
+                programs: Share::default(),
+                process: Share::default(),
+                interval: Duration::ZERO,
+                patience: Duration::ZERO,
+                hold: Duration::ZERO,
+            },
             record: Record { max_bytes: 0, keep: 0 },
             rules: Rules { file: None },
             host: Host {

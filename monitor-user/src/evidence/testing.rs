@@ -118,6 +118,7 @@ pub fn samples() -> [Sample; 3] {
             tasks: Some(tasks),
             events: Some(sample::Events { seen: [0, 0, 0].map(|_: u64| minute / 2), dropped: [0; 3] }),
             host: Default::default(),
+            all_tasks: None,
         };
         let host = &mut sample.host;
         host.cgroups = Arc::new(BTreeMap::from([

@@ -31,6 +31,7 @@ const OWN_SECTIONS: &[(&str, &[Metric])] = &[
     ("Alerts", alerts::METRICS),
     ("Alerts, told", notify::metrics::METRICS),
     ("Reports to the fleet's server", crate::ship::metrics::METRICS),
+    ("The agent's budget", crate::budget::metrics::METRICS),
     ("The agent itself", own::METRICS),
 ];
 

@@ -106,9 +106,10 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_self_agreement_ratio",
         kind: Kind::Gauge,
-        help: "Our count over the kernel's own since the agent began: context_switches (ctxt of /proc/stat), \
-               block_requests and block_bytes (diskstats of disks with statistics). 1 is exact; a request that completes \
-               between the two readings is no fault.",
+        help: "Our count over the kernel's own in the last five to ten minutes: context_switches (ctxt of /proc/stat), \
+               run_delay (the waits by the books of all tasks, of intervals in which none ended), block_requests, \
+               block_bytes and block_time (diskstats of disks with statistics). 1 is exact; a request that completes between \
+               the two readings is no fault. Absent where the kernel counted too little to tell.",
         labels: &["figure"],
         collect: |view, out| {
             view.snapshot.status.agreement.iter().for_each(|(figure, ratio)| out.value(&[figure], *ratio));

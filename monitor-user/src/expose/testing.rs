@@ -15,7 +15,7 @@ use crate::{
         baseline::{BaselineState, State},
     },
     sample::{Block, Cpu, DeviceId, Events, InFlight, Origin, Requests, Sample, Sched, Task},
-    status::{Delivery, Journal, ProbeState, Program, RecorderStatus, Restraint, Snapshot, Status},
+    status::{Budget, Delivery, Journal, ProbeState, Program, RecorderStatus, Restraint, Snapshot, Status},
     window::{self, Device, Operation as DeviceOperation, TaskUse, Tasks, Times, Use, Window},
 };
 
@@ -69,6 +69,7 @@ pub fn cpu(n: u64) -> Cpu {
         migrated: n / 2,
         long_waits: n / 3,
         discards: [0, n, 0, 1],
+        ..Cpu::default()
     }
 }
 
@@ -118,6 +119,7 @@ pub fn node(cpus: u32, disks: u32) -> Snapshot {
         tasks: Some(vec![Task::default(); 7]),
         events: Some(Events { seen: [4, 5, 6], dropped: [1, 0, 0] }),
         host,
+        all_tasks: None,
     };
     Snapshot {
         sample: sample.into(),
@@ -175,6 +177,7 @@ fn host() -> Host {
         online_cpus: None,
         cpu_modes: Some(CpuModes { user: 1, nice: 2, system: 3, idle: 4, iowait: 5, irq: 6, softirq: 7, steal: 8 }),
         context_switches: Some(123_456),
+        forks: Some(4_321),
         memory: Some(Memory { total: 1 << 34, available: 1 << 33, ..Memory::default() }),
         load: Some([0.5, 1.25, 2.0]),
         pressure: ["cpu", "memory", "io"].into_iter().map(|name| (name.to_owned(), pressure)).collect(),
@@ -184,6 +187,23 @@ fn host() -> Host {
         cgroups: Default::default(),
         failures: BTreeMap::from([("networks".to_owned(), "permission denied".to_owned())]),
         unsupported: BTreeMap::new(),
+    }
+}
+
+fn budget() -> Budget {
+    Budget {
+        programs_limit: 0.005,
+        process_limit: 0.005,
+        programs_share: Some(0.002),
+        process_share: Some(0.001),
+        programs: vec![("sched_switch".into(), 0.004)],
+        timed_share: 0.01,
+        unmeasured: Some("the kernel does not time the programs".into()),
+        step: 1,
+        process_step: 0,
+        moves: [[2, 1], [0, 0]],
+        open_files: Some(70),
+        threads: Some(3),
     }
 }
 
@@ -201,6 +221,7 @@ fn status() -> Status {
         programs: vec![program("sched_switch", Some(1000)), program("block_rq_complete", None)],
         collection_ns: Some(350_000),
         collections_failed: 1,
+        budget: Some(budget()),
         agreement: vec![("context_switches".into(), 0.9999)],
         delivery: ["webhook", "alertmanager"].map(delivery).into(),
         journal: Some(Journal { trouble: None, bytes: 4096 }),
@@ -272,8 +293,16 @@ pub fn window() -> Window {
             wait: Some(times(0.000_12)),
             cpus: Vec::new(),
             discards: 0,
+            plain_waits: 0,
+            plain_wait_seconds: 0.0,
         }),
-        block: Some(window::Block { mean_request_time: Some(0.0035), devices: vec![device], discards: 0, resets: 0 }),
+        block: Some(window::Block {
+            mean_request_time: Some(0.0035),
+            devices: vec![device],
+            discards: 0,
+            resets: 0,
+            coarse: false,
+        }),
         tasks: Some(tasks()),
         ..Window::empty(1_700_000_000_000_000_000, 1.0)
     }

@@ -61,9 +61,10 @@ impl Interval {
     /// Of a report that came at `at_ns`. Names of devices are shared with the interval before.
     pub fn of(report: &wire::Report, bytes: Bytes, at_ns: u64, before: Option<&Self>) -> Self {
         let waits = report.sched.as_ref().map(|sched| {
-            let wait = sched.wait.as_ref();
-            let requests = wait.map_or(0, |wait| wait.counts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n)));
-            Done { requests, ns: wait.map_or(0, |wait| wait.sum_ns) }
+            let counts = sched.wait.iter().flat_map(|wait| &wait.counts);
+            let requests = counts.fold(sched.plain_waits, |sum, n| sum.saturating_add(*n));
+            let in_histogram = sched.wait.as_ref().map_or(0, |wait| wait.sum_ns);
+            Done { requests, ns: sched.plain_wait_ns.saturating_add(in_histogram) }
         });
         let block = report.block.as_ref().and_then(|block| requests(block, before));
         Self { at_ns, length_ns: report.length_ns, waits, block, bytes }
@@ -90,6 +91,9 @@ impl Interval {
 
 /// As [`crate::index::observe`] has it: what has no times of its own is left out.
 fn requests(block: &wire::Block, before: Option<&Interval>) -> Option<Box<[Requests]>> {
+    if block.coarse {
+        return None;
+    }
     let own = |device: &&wire::Device| device.source == wire::Source::Requests as i32;
     if !block.devices.is_empty() && !block.devices.iter().any(|device| own(&device)) {
         return None;

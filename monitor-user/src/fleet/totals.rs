@@ -144,8 +144,11 @@ impl Totals {
             wait: Times::of(&waits),
             cpus: Vec::new(),
             discards: 0,
+            plain_waits: 0,
+            plain_wait_seconds: 0.0,
         });
-        let block = Block { mean_request_time: None, devices: devices.into_values().collect(), discards: 0, resets: 0 };
+        let devices = devices.into_values().collect();
+        let block = Block { mean_request_time: None, devices, discards: 0, resets: 0, coarse: false };
         Window { sched, block: (!block.devices.is_empty()).then_some(block), ..Window::empty(end_realtime_ns, seconds) }
     }
 }

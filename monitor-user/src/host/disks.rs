@@ -137,7 +137,7 @@ fn numbered(name: &str, stem: &str) -> bool {
 const HYPERVISORS: &[&str] = &["QEMU", "VMware", "Msft", "Google", "VBOX", "XENSRC", "Nutanix", "BHYVE"];
 
 /// The kind of a disk, by its name where that says it, else by what `value` finds in /sys.
-fn class(name: &str, value: impl Fn(&str) -> Option<String>) -> Class {
+pub(super) fn class(name: &str, value: impl Fn(&str) -> Option<String>) -> Class {
     let stacked = ["loop", "dm-", "md", "zram", "ram", "pmem", "drbd", "bcache"];
     let scsi_vendor = || {
         let words = [value("device/vendor"), value("device/model")];

@@ -46,6 +46,21 @@ pub use self::{
 };
 use crate::device::DeviceId;
 
+/// Has every parser of /proc and /sys read the same bytes, whatever they are: for [`crate::fuzz`].
+pub(crate) fn parse_anything(bytes: &[u8]) {
+    let text = file::text(bytes);
+    let text = text.as_ref();
+    let _ = (stat::parse(text, 100), meminfo::parse(text), pressure::parse(text));
+    let _ = (uptime::parse_uptime(text), uptime::parse_load(text), parse_cpu_list(text));
+    let _ = network::parse(text, |_, _| {});
+    let _ = diskstats::parse(text, |_| {});
+    let _ = mounts::choose(mounts::parse(bytes).0);
+    let _ = (self_stats::parse_statm(text), self_stats::parse_key(text, "Threads:"), text.parse::<DeviceId>());
+    for name in text.split_whitespace().take(16) {
+        let _ = disks::class(name, |_| Some(text.into()));
+    }
+}
+
 /// What /proc and /sys say about a node at one instant. Counters are cumulative since boot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Host {
@@ -63,6 +78,9 @@ pub struct Host {
     pub cpu_modes: Option<CpuModes>,
     /// `ctxt` of /proc/stat: context switches.
     pub context_switches: Option<u64>,
+    /// Tasks that were made since boot.
+    #[serde(default)]
+    pub forks: Option<u64>,
     /// Memory and swap.
     pub memory: Option<Memory>,
     /// Load averages over 1, 5 and 15 minutes.

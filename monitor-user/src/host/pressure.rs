@@ -69,7 +69,7 @@ fn why_none(path: &Path, error: &io::Error) -> Option<String> {
 }
 
 /// Reads the text of one file.
-fn parse(text: &str) -> Result<Pressure, Expected> {
+pub(super) fn parse(text: &str) -> Result<Pressure, Expected> {
     let mut pressure = Pressure::default();
     for line in text.lines() {
         let mut fields = line.split_ascii_whitespace();

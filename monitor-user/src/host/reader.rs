@@ -165,6 +165,7 @@ impl Reader {
         let stat = noted(failures, "stat", self.stat.parse(buffer, |text| stat::parse(text, stat::hz())));
         host.cpu_modes = stat.map(|stat| stat.modes);
         host.context_switches = stat.map(|stat| stat.context_switches);
+        host.forks = stat.and_then(|stat| stat.forks);
         host.memory = noted(failures, "memory", self.meminfo.parse(buffer, meminfo::parse));
         let online = |text: &str| cpu_list::parse_cpu_list(text).ok_or(Expected("a list of CPUs such as 0-3,8"));
         host.online_cpus = noted(failures, "online_cpus", self.online.parse(buffer, online));

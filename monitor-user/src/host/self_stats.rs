@@ -60,6 +60,20 @@ impl SelfStats {
         Ok(Usage { cpu_ns: cpu_ns()?, rss_bytes: pages.saturating_mul(self.page) })
     }
 
+    /// Open files and threads.
+    ///
+    /// # Errors
+    ///
+    /// Names the file that could not be read or is not as expected.
+    pub fn counts(&self) -> io::Result<(u64, u64)> {
+        let path = Path::new("/proc/self/status");
+        let text = read_once(path).map_err(into_error)?;
+        let expected = || into_error(Failure::Malformed(path.into(), Expected("a line `Threads:` with a number")));
+        // One of the files is the directory that is being read.
+        let files = (fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1);
+        Ok((files, parse_key(&text, "Threads:").ok_or_else(expected)?))
+    }
+
     /// Proportional memory, threads, open files.
     ///
     /// # Errors
@@ -94,13 +108,13 @@ fn cpu_ns() -> io::Result<u64> {
 }
 
 /// The second number: resident pages.
-fn parse_statm(text: &str) -> Result<u64, Expected> {
+pub(super) fn parse_statm(text: &str) -> Result<u64, Expected> {
     let resident = text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok());
     resident.ok_or(Expected("seven numbers of pages"))
 }
 
 /// The number after `key` at the start of a line.
-fn parse_key(text: &str, key: &str) -> Option<u64> {
+pub(super) fn parse_key(text: &str, key: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;
     value.split_ascii_whitespace().next()?.parse().ok()
 }

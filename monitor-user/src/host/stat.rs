@@ -1,4 +1,4 @@
-//! /proc/stat: CPU time by mode and context switches. (Kernel: fs/proc/stat.c; Documentation/filesystems/proc.rst.)
+//! /proc/stat: CPU time by mode, context switches and tasks made. (Kernel: fs/proc/stat.c; Documentation/filesystems/proc.rst.)
 //!
 //! In: its text. Out: [`CpuModes`] of all CPUs together, and `ctxt`.
 
@@ -13,6 +13,8 @@ pub(super) struct Stat {
     pub(super) modes: CpuModes,
     /// Context switches since boot.
     pub(super) context_switches: u64,
+    /// Tasks made since boot, threads included.
+    pub(super) forks: Option<u64>,
 }
 
 /// The unit of /proc's CPU times: ticks a second, 100 nearly everywhere.
@@ -28,18 +30,21 @@ pub fn hz() -> u64 {
 /// Reads the text of /proc/stat, whose times are in ticks of which `hz` make a second.
 pub(super) fn parse(text: &str, hz: u64) -> Result<Stat, Expected> {
     let mut modes = None;
-    let mut context_switches = None;
+    let (mut context_switches, mut forks) = (None, None);
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("cpu ") {
             modes = Some(parse_modes(rest, hz)?);
         } else if let Some(rest) = line.strip_prefix("ctxt ") {
             context_switches = rest.trim().parse().ok();
+        } else if let Some(rest) = line.strip_prefix("processes ") {
+            forks = rest.trim().parse().ok();
             break;
         }
     }
     Ok(Stat {
         modes: modes.ok_or(Expected("a line `cpu ` with the time of all CPUs"))?,
         context_switches: context_switches.ok_or(Expected("a line `ctxt ` with a number"))?,
+        forks,
     })
 }
 
@@ -74,7 +79,7 @@ mod tests {
             softirq: 70_000_000,
             steal: 80_000_000,
         };
-        assert_eq!(stat, Stat { modes, context_switches: 77 });
+        assert_eq!(stat, Stat { modes, context_switches: 77, forks: None });
     }
 
     #[test]

@@ -16,18 +16,24 @@ pub fn observe(signal: Signal, window: &Window) -> Option<Observation> {
     match signal {
         Signal::Block => window.block.as_ref().and_then(requests),
         Signal::RunQueue => {
-            let wait = window.sched.as_ref()?.wait;
+            let sched = window.sched.as_ref()?;
             let stratum = Stratum { class: Class::Unknown, operation: 0, size: 0 };
-            let load = |wait: crate::window::Times| {
-                (Part { device: String::new(), stratum }, Load { requests: wait.count, seconds: wait.sum })
-            };
-            Some(wait.map(load).into_iter().collect())
+            let mut load = Load { requests: sched.plain_waits, seconds: sched.plain_wait_seconds };
+            if let Some(wait) = &sched.wait {
+                load.add(Load { requests: wait.count, seconds: wait.sum });
+            }
+            let part = Part { device: String::new(), stratum };
+            Some((load.requests > 0).then_some((part, load)).into_iter().collect())
         }
     }
 }
 
-/// `None` if all that is known of any device is from diskstats.
+/// `None` if all that is known of any device is from diskstats, or if sizes are not told apart: then nothing can be held
+/// against what is usual for a size.
 fn requests(block: &Block) -> Option<Observation> {
+    if block.coarse {
+        return None;
+    }
     if !block.devices.is_empty() && block.devices.iter().all(|device| device.source == Source::Diskstats) {
         return None;
     }

@@ -123,10 +123,16 @@ impl Judge {
 
     /// Whether this sample ends an interval, or begins all. A sample that is a little early is nearer to the end than the next one.
     pub fn is_due(&self, sample: &Sample) -> bool {
+        let other = self.edges.back().is_some_and(|last| sample.origin != last.sample.origin);
+        other || self.is_due_at(sample.monotonic_ns)
+    }
+
+    /// Whether a sample taken at this time, on `CLOCK_MONOTONIC` in nanoseconds, ends an interval or begins all.
+    pub fn is_due_at(&self, monotonic_ns: u64) -> bool {
         let Some(last) = self.edges.back() else { return true };
-        let passed_ns = sample.monotonic_ns.saturating_sub(last.sample.monotonic_ns);
+        let passed_ns = monotonic_ns.saturating_sub(last.sample.monotonic_ns);
         let interval_ns = self.settings.interval.as_nanos();
-        sample.origin != last.sample.origin || u128::from(passed_ns) >= interval_ns - interval_ns / 20
+        u128::from(passed_ns) >= interval_ns - interval_ns / 20
     }
 
     /// Looks at the next sample; `status` is of interest only where [`Self::is_due`]. A judgement comes with the first sample

@@ -152,3 +152,28 @@ fn no_tasks_are_kept_of_what_lies_before_the_window() {
     let with_tasks = judge.edges.iter().filter(|edge| edge.sample.tasks.is_some()).count();
     assert_eq!((judge.edges.len(), with_tasks), (13, 7));
 }
+
+/// Which judgement changed what, with the wall clock set by so much in the middle of the slow disk's time.
+fn told_with_clock(shift_ns: i64) -> Vec<(usize, String, State)> {
+    let set = |(second, sample): (usize, Arc<Sample>)| {
+        let mut sample = Sample::clone(&sample);
+        if second > 1_500 {
+            sample.realtime_ns = sample.realtime_ns.saturating_add_signed(shift_ns);
+        }
+        Arc::new(sample)
+    };
+    let samples: Vec<_> = samples().into_iter().enumerate().map(set).collect();
+    let told = judgements(&mut judge(Vec::new()), &samples);
+    let changes = told.into_iter().enumerate().flat_map(|(n, it)| it.changes.into_iter().map(move |alert| (n, alert)));
+    changes.map(|(n, alert)| (n, alert.rule, alert.state)).collect()
+}
+
+/// A suspend looks the same: `CLOCK_MONOTONIC` stands still, and the wall clock is somewhere else.
+#[test]
+fn a_wall_clock_that_is_set_by_a_day_either_way_and_a_suspend_change_no_verdict() {
+    const DAY: i64 = 86_400_000_000_000;
+    let as_it_was = told_with_clock(0);
+    assert!(as_it_was.iter().any(|(_, rule, state)| rule == "PerformanceIndexHigh" && *state == State::Resolved));
+    assert_eq!(told_with_clock(DAY), as_it_was);
+    assert_eq!(told_with_clock(-DAY), as_it_was);
+}

@@ -4,7 +4,7 @@
 //! information at all, or no right to load anything, is there no probe.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
@@ -13,7 +13,7 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Map, RingBuf},
-    programs::{BtfTracePoint, Iter, Program},
+    programs::{BtfTracePoint, Iter, Program, tp_btf::BtfTracePointLinkId},
 };
 use aya_log::EbpfLogger;
 use monitor_common::{block, events, sched, tasks};
@@ -26,7 +26,7 @@ use super::{
     resolve::Resolved,
     sys,
 };
-use crate::probes::{Hook, PROBES, Probe};
+use crate::probes::{Hook, PROBES, Probe, step::Step};
 
 /// The programs, as `monitor-ebpf` built them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/programs"));
@@ -62,6 +62,10 @@ pub struct BlockMaps {
     pub in_flight: Mapped<block::Set>,
     /// What was discarded.
     pub discards: PerCpu<DiscardCounts>,
+    /// Whether the program that is attached tells sizes apart.
+    pub sizes: bool,
+    /// Whether it keeps histograms.
+    pub histograms: bool,
 }
 
 /// [`block::Discards`] in the form that aya can read.
@@ -92,10 +96,16 @@ pub struct Loaded {
     pub tasks: Option<Iterated<tasks::Task>>,
     /// There if the probe is on.
     pub events: Option<EventMaps>,
+    /// What is given up.
+    pub(super) step: Step,
+    /// What is attached to a tracepoint, by the program's name.
+    pub(super) links: BTreeMap<&'static str, BtfTracePointLinkId>,
+    pub(super) ebpf: Option<Ebpf>,
+    /// Maps that steps write to, once they have.
+    pub(super) kept: BTreeMap<String, OwnedFd>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     programs: Vec<(&'static str, OwnedFd)>,
     maps: Vec<OwnedFd>,
-    _ebpf: Option<Ebpf>,
 }
 
 /// What the kernel says of one program.
@@ -124,10 +134,13 @@ impl Loaded {
             block: None,
             tasks: None,
             events: None,
+            step: Step::Full,
+            links: BTreeMap::new(),
+            ebpf: None,
+            kept: BTreeMap::new(),
             logger: None,
             programs: Vec::new(),
             maps: Vec::new(),
-            _ebpf: None,
         }
     }
 
@@ -225,14 +238,20 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
         return Err(String::new());
     }
     let cpus = possible_cpus().map_err(|error| error.to_string())?;
+    // It begins by reading all type information, which nothing here needs: that memory is given back before more is taken.
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    release_memory();
     let types = btf::Btf::open(options.btf).map_err(|error| error.to_string())?;
     let mut resolved = Resolved::of(&types, &options.probes);
-    drop(types);
     raise_memlock();
 
-    let attach_types = Btf::from_sys_fs().map_err(|error| format!("{}: {error}", btf::KERNEL_BTF))?;
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(&attach_types));
+    let hooks = || PROBES.iter().flat_map(|probe| probe.programs).map(|program| program.hook);
+    let tracepoints: Vec<_> = hooks().filter_map(tracepoint).collect();
+    let iterators: Vec<_> = hooks().filter_map(iterator).collect();
+    let attach_types = types.for_attaching(&tracepoints, &iterators)?;
+    drop(types);
+    release_memory();
     for (name, value) in &resolved.words {
         loader.override_global(name, value, true);
     }
@@ -274,6 +293,8 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
             in_flight: Mapped::new(&in_flight, block::SETS as usize)
                 .map_err(|error| format!("map BLOCK_IN_FLIGHT: {error}"))?,
             discards: PerCpu::new(take(&mut ebpf, "BLOCK_DISCARDS")?, cpus),
+            sizes: true,
+            histograms: true,
         });
     }
     if on("events") {
@@ -287,9 +308,17 @@ fn try_load(options: &Options<'_>, devices: usize) -> Result<Loaded, String> {
         .inspect_err(|error| log::warn!("no log of the programs: {error}"))
         .ok();
     loaded.states = PROBES.iter().filter_map(|probe| resolved.states.remove_entry(probe.name)).collect();
-    loaded._ebpf = Some(ebpf);
+    loaded.ebpf = Some(ebpf);
     release_memory();
     Ok(loaded)
+}
+
+fn tracepoint(hook: Hook) -> Option<&'static str> {
+    if let Hook::Tracepoint(name) = hook { Some(name) } else { None }
+}
+
+fn iterator(hook: Hook) -> Option<&'static str> {
+    if let Hook::Iterator(kind) = hook { Some(kind) } else { None }
 }
 
 /// The thresholds, which only the probe of the events reports against.
@@ -308,8 +337,18 @@ fn attach(ebpf: &mut Ebpf, probe: &Probe, types: &Btf, loaded: &mut Loaded) -> R
         match program.hook {
             Hook::Tracepoint(tracepoint) => {
                 let found: &mut BtfTracePoint = found.try_into().map_err(|error| failed(name, &error))?;
-                found.load(tracepoint, types).map_err(|error| failed(name, &error))?;
-                found.attach().map_err(|error| failed(name, &error))?;
+                match found.load(tracepoint, types) {
+                    // It stands in where the budget does not allow for more: without it there is less to choose from.
+                    Err(error) if program.from > Step::Full => {
+                        log::warn!("the budget will do without this program: {}", failed(name, &error));
+                        continue;
+                    }
+                    loaded => loaded.map_err(|error| failed(name, &error))?,
+                }
+                if program.is_attached_at(Step::Full) {
+                    let link = found.attach().map_err(|error| failed(name, &error))?;
+                    loaded.links.insert(name, link);
+                }
             }
             Hook::Iterator(kind) => {
                 let found: &mut Iter = found.try_into().map_err(|error| failed(name, &error))?;
@@ -338,7 +377,7 @@ fn found_fd(program: Option<&Program>) -> Option<io::Result<OwnedFd>> {
 }
 
 /// The whole chain of causes in one line: the verifier's last words are at its end.
-fn failed(program: &str, error: &dyn std::error::Error) -> String {
+pub(super) fn failed(program: &str, error: &dyn std::error::Error) -> String {
     let mut text = format!("program {program}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -361,7 +400,7 @@ fn cannot_load(error: &aya::EbpfError) -> String {
     }
 }
 
-fn take_map(ebpf: &mut Ebpf, name: &str) -> io::Result<OwnedFd> {
+pub(super) fn take_map(ebpf: &mut Ebpf, name: &str) -> io::Result<OwnedFd> {
     let map = ebpf.map(name).ok_or_else(|| io::Error::other("not in the object"))?;
     map_fd(map).unwrap_or_else(|| Err(io::Error::other("of another type than expected")))
 }

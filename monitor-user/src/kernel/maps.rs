@@ -41,6 +41,21 @@ impl<T: Pod> PerCpu<T> {
         }
         Ok(&self.values)
     }
+
+    /// Changes the values of all CPUs. Only while no program writes them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says.
+    pub(super) fn change(&mut self, each: impl FnMut(&mut T)) -> io::Result<()> {
+        self.read()?;
+        self.values.iter_mut().for_each(each);
+        // SAFETY: the values are plain bytes, one of `T` for each possible CPU.
+        unsafe {
+            let bytes = slice::from_raw_parts(self.values.as_ptr().cast(), mem::size_of_val(&*self.values));
+            sys::update(self.map.as_fd(), &0u32.to_ne_bytes(), bytes)
+        }
+    }
 }
 
 /// A hash map, read in steps of many elements.
@@ -156,11 +171,83 @@ impl<T> Drop for Mapped<T> {
 pub struct Iterated<T> {
     link: OwnedFd,
     records: Vec<T>,
+    buffer: Vec<u8>,
+}
+
+/// Puts records together from pieces of bytes: the kernel writes whole ones, but whoever reads may get a part of one.
+#[derive(Debug)]
+pub struct Assembler<T> {
+    /// The beginning of a record.
+    rest: Vec<u8>,
+    _records: PhantomData<T>,
+}
+
+impl<T> Default for Assembler<T> {
+    fn default() -> Self {
+        Self { rest: Vec::new(), _records: PhantomData }
+    }
+}
+
+impl<T: Pod> Assembler<T> {
+    /// Takes a piece, and calls `each` with every record that is whole now.
+    pub fn push(&mut self, mut piece: &[u8], mut each: impl FnMut(&T)) {
+        if !self.rest.is_empty() {
+            let (missing, after) = piece.split_at((size_of::<T>() - self.rest.len()).min(piece.len()));
+            self.rest.extend_from_slice(missing);
+            piece = after;
+            if self.rest.len() < size_of::<T>() {
+                return;
+            }
+            each(&plain(&self.rest));
+            self.rest.clear();
+        }
+        let records = piece.chunks_exact(size_of::<T>());
+        self.rest.extend_from_slice(records.remainder());
+        records.for_each(|record| each(&plain(record)));
+    }
+
+    /// The end.
+    ///
+    /// # Errors
+    ///
+    /// If a part of a record is left.
+    pub fn finish(self) -> io::Result<()> {
+        match self.rest.is_empty() {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "the iterator wrote half a record")),
+        }
+    }
+}
+
+/// A value from its bytes, of which there are enough.
+fn plain<T: Pod>(bytes: &[u8]) -> T {
+    assert!(bytes.len() >= size_of::<T>(), "a record of {} bytes", bytes.len());
+    // SAFETY: there are as many bytes as the value has, they may lie anywhere, and `Pod` is valid for every bit pattern.
+    unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
 }
 
 impl<T: Pod> Iterated<T> {
     pub(super) fn new(link: OwnedFd) -> Self {
-        Self { link, records: Vec::new() }
+        Self { link, records: Vec::new(), buffer: Vec::new() }
+    }
+
+    /// Runs the program and calls `each` with every record, as they come: nothing is kept of them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says, or if it wrote half a record.
+    pub fn for_each(&mut self, mut each: impl FnMut(&T)) -> io::Result<()> {
+        let mut file = File::from(sys::run_iterator(self.link.as_fd())?);
+        self.buffer.resize(READ_SIZE, 0);
+        let mut assembler = Assembler::default();
+        loop {
+            match file.read(&mut self.buffer) {
+                Ok(0) => return assembler.finish(),
+                Ok(read) => assembler.push(&self.buffer[..read], &mut each),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Runs the program and gives what it wrote.

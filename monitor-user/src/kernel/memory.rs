@@ -68,6 +68,20 @@ pub fn map_bytes(cpus: usize, devices: Devices) -> u64 {
 mod tests {
     use super::*;
 
+    /// As docs/RELIABILITY.md has them.
+    #[test]
+    fn the_sizes_that_are_promised() {
+        use crate::{probes::tasks::reader, sample};
+        let kib = |bytes: usize| bytes as f64 / 1024.0;
+        assert!(kib(size_of::<sched::Cpu>()) <= 2.75, "a CPU: {}", size_of::<sched::Cpu>());
+        assert!(ELEMENT + size_of::<block::Key>() + size_of::<block::Stats>() <= 4096);
+        assert_eq!(size_of::<block::Slot>() as u32 * block::WAYS as u32 * SETS, 64 * 8192);
+        const { assert!(reader::PER_TASK <= 96) };
+        // Its name is a piece of memory of its own.
+        assert!(size_of::<sample::Task>() + 32 <= 200, "a task that is listed: {}", size_of::<sample::Task>());
+        assert!((size_of::<sample::Task>() + 32) * reader::MOST <= 400 << 10);
+    }
+
     /// The promise of the project, for reads and writes of 32 disks that complete on each of 128 CPUs.
     #[test]
     fn a_large_machine_with_many_busy_disks_takes_at_most_48_mib() {

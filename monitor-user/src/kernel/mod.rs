@@ -6,6 +6,8 @@
 //! - [`memory`]: what the maps take on a machine of any size
 //! - [`prime`]: makes every CPU switch once
 //! - [`resolve`]: what each probe finds in the type information, and so whether it can work
+//! - [`steps`]: attaches other programs, or none, where the budget does not allow for all
+//! - [`statistics`]: has the kernel time the programs for a moment
 //! - [`sys`]: the few `bpf()` calls that aya does not offer
 //!
 //! In: [`crate::probes`], which say what each probe needs. Out: [`load::Loaded`], with the maps that the probes' readers read.
@@ -16,4 +18,6 @@ pub mod maps;
 pub mod memory;
 pub mod prime;
 pub mod resolve;
+pub mod statistics;
+pub mod steps;
 pub mod sys;

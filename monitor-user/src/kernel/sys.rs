@@ -6,7 +6,7 @@ use std::{
     ptr,
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_info};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_info, bpf_stats_type};
 
 fn bpf(command: bpf_cmd, attributes: &mut bpf_attr) -> io::Result<i64> {
     // SAFETY: the attributes outlive the call, and the callers below fill in what their command reads.
@@ -77,6 +77,34 @@ pub unsafe fn lookup_batch(
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok((copied, false)),
         Err(error) => Err(error),
     }
+}
+
+/// Sets the value of `key`: for a per-CPU map, the values of all possible CPUs, each padded to 8 bytes.
+///
+/// # Errors
+///
+/// Whatever the kernel says.
+///
+/// # Safety
+///
+/// `key` and `value` have the sizes of the map's key and value (of all CPUs).
+pub unsafe fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
+    let mut attributes = attributes();
+    attributes.__bindgen_anon_2.map_fd = map.as_raw_fd() as u32;
+    attributes.__bindgen_anon_2.key = key.as_ptr() as u64;
+    attributes.__bindgen_anon_2.__bindgen_anon_1.value = value.as_ptr() as u64;
+    bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attributes).map(drop)
+}
+
+/// Has the kernel count and time the runs of all programs of the machine, as long as the file is open.
+///
+/// # Errors
+///
+/// Whatever the kernel says: `EPERM` without CAP_SYS_ADMIN.
+pub fn enable_statistics() -> io::Result<OwnedFd> {
+    let mut attributes = attributes();
+    attributes.enable_stats.type_ = bpf_stats_type::BPF_STATS_RUN_TIME as u32;
+    bpf(bpf_cmd::BPF_ENABLE_STATS, &mut attributes).map(owned)
 }
 
 /// Removes a key. A key that is not there is no error.

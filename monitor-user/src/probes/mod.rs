@@ -6,7 +6,10 @@
 pub mod block;
 pub mod events;
 pub mod sched;
+pub mod step;
 pub mod tasks;
+
+use step::Step;
 
 use crate::metric::Metric;
 
@@ -39,6 +42,27 @@ pub struct Program {
     pub name: &'static str,
     /// What it is attached to.
     pub hook: Hook,
+    /// The first step at which it is attached.
+    pub from: Step,
+    /// The first step at which it is not attached any more; none if it always is.
+    pub until: Option<Step>,
+}
+
+impl Program {
+    /// One that is attached up to a step.
+    const fn until(name: &'static str, tracepoint: &'static str, until: Step) -> Self {
+        Self { name, hook: Hook::Tracepoint(tracepoint), from: Step::Full, until: Some(until) }
+    }
+
+    /// The same from a later step on: it takes over from another one of the same tracepoint.
+    const fn from(self, from: Step) -> Self {
+        Self { from, ..self }
+    }
+
+    /// Whether it is attached at this step.
+    pub fn is_attached_at(&self, step: Step) -> bool {
+        self.from <= step && self.until.is_none_or(|until| step < until)
+    }
 }
 
 /// What a program is attached to.

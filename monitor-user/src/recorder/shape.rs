@@ -11,15 +11,15 @@ use super::{
 use crate::{
     device::DeviceId,
     host::{self, CpuModes, Disk, DiskOperation, Diskstats, Filesystem, Host, Memory, Network, Pressure, Space},
-    sample::{Block, Class, Cpu, Events, InFlight, Origin, Requests, Sample, Sched, Task},
+    sample::{AllTasks, Block, Class, Cpu, Events, InFlight, Origin, Requests, Sample, Sched, Task},
 };
 
 fields! {
-    Sample { origin, monotonic_ns, realtime_ns, sched, block, tasks, events, host }
+    Sample { origin, monotonic_ns, realtime_ns, sched, block, tasks, events, host, all_tasks }
     Origin { boot_id, attached_ns }
     Sched { cpus }
-    Cpu { online, busy_ns, idle_ns, switches, wait, migrated, long_waits, discards }
-    Block { requests, in_flight, discards }
+    Cpu { online, busy_ns, idle_ns, switches, wait, migrated, long_waits, discards, plain_waits, plain_wait_ns }
+    Block { requests, in_flight, discards, coarse }
     Requests { device, operation, classes, errors, queue, device_time, total }
     Class { requests, bytes, timed, queue_ns, device_ns }
     InFlight { device, requests, oldest_ns }
@@ -27,10 +27,11 @@ fields! {
         cpu_ns, wait_ns, voluntary, involuntary, read_bytes, write_bytes, pid, tgid, comm, start_ns, cgroup, waiting_ns,
         kernel,
     }
+    AllTasks { count, began, ended, run_delay_ns }
     Events { seen, dropped }
     Host {
         hostname, kernel, boot_id, uptime_ns, online_cpus, cpu_modes, context_switches, memory, load, pressure, filesystems,
-        networks, disks, failures, unsupported, cgroups,
+        networks, disks, failures, unsupported, cgroups, forks,
     }
     CpuModes { user, nice, system, idle, iowait, irq, softirq, steal }
     Memory { total, free, available, buffers, cached, dirty, writeback, swap_total, swap_free }

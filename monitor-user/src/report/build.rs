@@ -53,7 +53,7 @@ pub fn build(earlier: Edge<'_>, later: Edge<'_>, top_tasks: usize) -> Result<wir
         host: Some(host::build(&from.host, &to.host)),
         tasks: tasks.as_ref().map(tasks::build),
         events: events.iter().flat_map(of_kinds).collect(),
-        own: earlier.status.zip(later.status).map(|(from, to)| own(from, to)),
+        own: earlier.status.zip(later.status).map(|(from, to)| own(from, to, length_ns)),
         ..wire::Report::default()
     })
 }
@@ -68,6 +68,8 @@ fn sched(from: &sample::Sched, to: &sample::Sched) -> Result<wire::Sched, Refuse
         out.preemptions = out.preemptions.saturating_add(grown.switches[Switch::Preempted as usize]);
         out.discards = out.discards.saturating_add(grown.discards);
         wait.merge(&grown.wait);
+        out.plain_waits = out.plain_waits.saturating_add(grown.plain_waits);
+        out.plain_wait_ns = out.plain_wait_ns.saturating_add(grown.plain_wait_ns);
         if online || grown.busy_ns > 0 || grown.idle_ns > 0 || switches > 0 {
             let (busy_ns, idle_ns) = (grown.busy_ns, grown.idle_ns);
             out.cpus.push(wire::Cpu { cpu, busy_ns, idle_ns, switches, offline: !online });
@@ -83,7 +85,7 @@ fn of_kinds(events: &sample::Events) -> impl Iterator<Item = wire::Events> {
     (0..).zip(counts).map(|(kind, (seen, dropped))| wire::Events { kind, seen, dropped })
 }
 
-fn own(from: &Status, to: &Status) -> wire::Own {
+fn own(from: &Status, to: &Status, length_ns: u64) -> wire::Own {
     let grown = |from: Option<u64>, to: Option<u64>| to?.checked_sub(from?);
     let programs = |status: &Status| {
         let known: Vec<u64> = status.programs.iter().filter_map(|program| program.run_ns).collect();
@@ -91,7 +93,14 @@ fn own(from: &Status, to: &Status) -> wire::Own {
     };
     wire::Own {
         cpu_ns: grown(from.cpu_ns, to.cpu_ns),
-        programs_ns: grown(programs(from), programs(to)),
+        programs_ns: match &to.budget {
+            // The kernel times them for moments only: what they took then stands for the rest.
+            Some(budget) => budget.unmeasured.is_none().then(|| {
+                let cpus: f64 = budget.programs.iter().map(|(_, cpus)| cpus).sum();
+                (cpus * length_ns as f64) as u64
+            }),
+            None => grown(programs(from), programs(to)),
+        },
         resident_bytes: to.resident_bytes,
         map_bytes: to.map_bytes,
         collections_failed: to.collections_failed.saturating_sub(from.collections_failed),
@@ -110,6 +119,7 @@ fn own(from: &Status, to: &Status) -> wire::Own {
                 off: !probe.on,
             })
             .collect(),
+        steps: to.budget.iter().flat_map(|budget| [budget.step as u32, budget.process_step as u32]).collect(),
     }
 }
 

@@ -97,6 +97,8 @@ fn sched(into: &mut wire::Sched, later: &wire::Sched) {
     plus(&mut into.switches, later.switches);
     plus(&mut into.preemptions, later.preemptions);
     plus(&mut into.discards, later.discards);
+    plus(&mut into.plain_waits, later.plain_waits);
+    plus(&mut into.plain_wait_ns, later.plain_wait_ns);
 }
 
 fn block(into: &mut wire::Block, later: &wire::Block) {
@@ -115,6 +117,7 @@ fn block(into: &mut wire::Block, later: &wire::Block) {
     into.devices.retain(|device| device.in_flight > 0 || !device.operations.is_empty());
     plus(&mut into.discards, later.discards);
     plus(&mut into.resets, later.resets);
+    into.coarse |= later.coarse;
 }
 
 fn ended(devices: &mut [wire::Device]) {
@@ -179,4 +182,5 @@ fn own(into: &mut wire::Own, later: &wire::Own) {
     plus(&mut into.collections_failed, later.collections_failed);
     into.agreement.clone_from(&later.agreement);
     into.probes.clone_from(&later.probes);
+    into.steps.clone_from(&later.steps);
 }

@@ -19,6 +19,7 @@ pub(crate) fn whole() -> Batch {
             switches: 12,
             preemptions: 4,
             discards: 1,
+            ..Sched::default()
         }),
         block: Some(Block {
             devices: vec![Device {
@@ -46,6 +47,7 @@ pub(crate) fn whole() -> Batch {
             }],
             discards: 5,
             resets: 1,
+            ..Block::default()
         }),
         host: Some(Host {
             cpu_modes_ns: vec![1, 2, 3, 4, 5, 6, 7, 8],
@@ -112,6 +114,7 @@ pub(crate) fn whole() -> Batch {
             collections_failed: 1,
             agreement: vec![Agreement { figure: "switches".into(), ratio: 0.999 }],
             probes: vec![Probe { probe: "block".into(), reason: "no field".into(), off: true }],
+            ..Own::default()
         }),
         alerts: vec![ActiveAlert {
             id: "00c0ffee00c0ffee".into(),

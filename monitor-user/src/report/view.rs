@@ -66,6 +66,7 @@ pub fn own(report: &wire::Report) -> Option<Own> {
         agreement: own.agreement.iter().map(|of| (of.figure.clone(), of.ratio)).collect(),
         // Who reads this has got it.
         reports: None,
+        steps: <[u32; 2]>::try_from(own.steps.as_slice()).ok().map(|steps| steps.map(|step| step as usize)),
         probes: own.probes.iter().map(|of| (of.probe.clone(), !of.off)).collect(),
     })
 }
@@ -98,6 +99,8 @@ fn sched(of: &wire::Sched, seconds: f64) -> Sched {
             })
             .collect(),
         discards: of.discards,
+        plain_waits: of.plain_waits,
+        plain_wait_seconds: of.plain_wait_ns as f64 / 1e9,
     }
 }
 

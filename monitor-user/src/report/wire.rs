@@ -178,6 +178,12 @@ pub struct Sched {
     /// What was not counted.
     #[prost(uint64, tag = "5")]
     pub discards: u64,
+    /// Waits that are known by count and sum only, in none of the histograms.
+    #[prost(uint64, tag = "6")]
+    pub plain_waits: u64,
+    /// Sum of those waits.
+    #[prost(uint64, tag = "7")]
+    pub plain_wait_ns: u64,
 }
 
 /// One CPU in an interval.

@@ -27,7 +27,7 @@ pub mod template;
 
 pub use self::{
     engine::{Engine, Work},
-    file::{Set, builtin, load, load_for},
+    file::{Set, builtin, load, load_for, parse},
     moment::{Fleet, FleetNode, Moment, Own},
     rule::Rule,
 };

@@ -67,6 +67,9 @@ pub struct Own {
     /// Reports to the fleet's server; absent where none are sent.
     #[serde(default)]
     pub reports: Option<Reports>,
+    /// How many steps the programs and the process have taken down; absent where nobody measures them.
+    #[serde(default)]
+    pub steps: Option<[usize; 2]>,
     /// Each probe that should measure, and whether it does. One that the configuration turns off is not here.
     pub probes: Vec<(String, bool)>,
 }
@@ -88,9 +91,16 @@ impl Own {
             let known: Vec<u64> = status.programs.iter().filter_map(|program| program.run_ns).collect();
             (!known.is_empty()).then(|| known.into_iter().fold(0, u64::saturating_add))
         };
+        let budget = later.budget.as_ref();
+        // The kernel's own count grows only while the programs are timed, which is a hundredth of the time.
+        let timed = budget.map(|budget| budget.programs.iter().map(|(_, cpus)| cpus).sum());
         Self {
             cpu: cpus(earlier.cpu_ns, later.cpu_ns),
-            programs_cpu: cpus(run_ns(earlier), run_ns(later)),
+            programs_cpu: match budget {
+                Some(budget) => timed.filter(|_| budget.unmeasured.is_none()),
+                None => cpus(run_ns(earlier), run_ns(later)),
+            },
+            steps: budget.map(|budget| [budget.step, budget.process_step]),
             resident_bytes: later.resident_bytes,
             map_bytes: later.map_bytes,
             collections_failed: later.collections_failed.saturating_sub(earlier.collections_failed),

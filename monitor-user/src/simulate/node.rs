@@ -79,8 +79,8 @@ impl Node {
             sequence: self.sequence,
             end_ns,
             length_ns,
-            sched: Some(Sched { cpus, wait, switches, preemptions: switches / 20, discards: 0 }),
-            block: Some(Block { devices, discards: 0, resets: 0 }),
+            sched: Some(Sched { cpus, wait, switches, preemptions: switches / 20, ..Sched::default() }),
+            block: Some(Block { devices, ..Block::default() }),
             host: Some(self.host(length_ns, busy)),
             events: (0..3).map(|kind| Events { kind, seen: 0, dropped: 0 }).collect(),
             own: Some(Own {

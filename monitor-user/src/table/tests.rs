@@ -69,12 +69,15 @@ fn bad_night() -> (Window, Node) {
             wait: times(&[(2_500, 30_000), (40_000, 15_000), (3_000_000, 2_500), (24_000_000, 600), (131_000_000, 1)]),
             cpus: vec![cpu(0, Some(0.9912)), cpu(1, Some(0.8744)), cpu(2, Some(0.628)), cpu(3, None)],
             discards: 0,
+            plain_waits: 0,
+            plain_wait_seconds: 0.0,
         }),
         block: Some(Block {
             mean_request_time: Some(0.003_12),
             devices: vec![stuck, device(1, "nvme0n1", Class::Nvme, nvme), mapped],
             discards: 4,
             resets: 0,
+            coarse: false,
         }),
         tasks: Some(Tasks {
             count: 412,

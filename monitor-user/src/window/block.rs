@@ -26,6 +26,9 @@ pub struct Block {
     pub discards: u64,
     /// Pairs of device and operation whose counters had begun anew: the device went and came back. They count from 0.
     pub resets: u64,
+    /// Requests were not told apart by size, at least for a part of the window: all are in the largest class.
+    #[serde(default)]
+    pub coarse: bool,
 }
 
 /// Where a device's figures come from.
@@ -85,7 +88,7 @@ pub struct Operation {
 
 /// `None` if nothing is known of any disk.
 pub(super) fn derive(earlier: &Sample, later: &Sample, seconds: f64) -> Result<Option<Block>, Refused> {
-    let mut block = Block { mean_request_time: None, devices: Vec::new(), discards: 0, resets: 0 };
+    let mut block = Block { mean_request_time: None, devices: Vec::new(), discards: 0, resets: 0, coarse: false };
     let probed = both(&earlier.block, &later.block);
     if let Some((from, to)) = probed {
         requests(&mut block, from, to, &later.host, seconds)?;
@@ -106,6 +109,7 @@ fn requests(
 ) -> Result<(), Refused> {
     let Growth { requests, resets, discards } = growth_of_requests(earlier, later)?;
     (block.resets, block.discards) = (resets, discards);
+    block.coarse = earlier.coarse || later.coarse;
     let mut devices = BTreeMap::<DeviceId, Device>::new();
     let (mut time_ns, mut timed) = (0u64, 0u64);
     for grown in &requests {

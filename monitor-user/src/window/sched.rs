@@ -23,6 +23,12 @@ pub struct Sched {
     pub cpus: Vec<Cpu>,
     /// Discarded since the window before.
     pub discards: u64,
+    /// Waits that are not in `wait`, because there was no histogram at the time.
+    #[serde(default)]
+    pub plain_waits: u64,
+    /// Their sum in seconds.
+    #[serde(default)]
+    pub plain_wait_seconds: f64,
 }
 
 /// One CPU in a window.
@@ -47,6 +53,8 @@ pub(crate) struct Growth {
     pub(crate) switches: [u64; Switch::COUNT],
     pub(crate) wait: Histogram,
     pub(crate) discards: u64,
+    pub(crate) plain_waits: u64,
+    pub(crate) plain_wait_ns: u64,
 }
 
 /// What each CPU of the later sample did, with its number and whether it is online.
@@ -66,6 +74,7 @@ pub(crate) fn growth_of_cpus<'a>(
 pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f64) -> Result<Sched, Refused> {
     let (mut busy, mut idle, mut switches, mut preemptions, mut discards) = (0u64, 0u64, 0u64, 0u64, 0u64);
     let mut wait = Histogram::default();
+    let (mut plain_waits, mut plain_ns) = (0u64, 0u64);
     let mut cpus = Vec::with_capacity(later.cpus.len());
     for growth in growth_of_cpus(earlier, later) {
         let (cpu, online, grown) = growth?;
@@ -76,6 +85,8 @@ pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f6
         preemptions = preemptions.saturating_add(grown.switches[Switch::Preempted as usize]);
         discards = discards.saturating_add(grown.discards);
         wait.merge(&grown.wait);
+        plain_waits = plain_waits.saturating_add(grown.plain_waits);
+        plain_ns = plain_ns.saturating_add(grown.plain_wait_ns);
         cpus.push(Cpu {
             cpu,
             online,
@@ -91,6 +102,8 @@ pub(super) fn derive(earlier: &sample::Sched, later: &sample::Sched, seconds: f6
         wait: Times::of(&wait),
         cpus,
         discards,
+        plain_waits,
+        plain_wait_seconds: plain_ns as f64 / 1e9,
     })
 }
 
@@ -115,6 +128,8 @@ fn since(cpu: u32, from: &sample::Cpu, to: &sample::Cpu) -> Result<Growth, Refus
             .since(&from.wait)
             .map_err(|decreased| Refused::histogram(&format!("the waits of CPU {cpu}"), decreased))?,
         discards: sum(discards),
+        plain_waits: growth(from.plain_waits, to.plain_waits, || format!("the plain waits of CPU {cpu}"))?,
+        plain_wait_ns: growth(from.plain_wait_ns, to.plain_wait_ns, || format!("the plain waiting of CPU {cpu}"))?,
     })
 }
 

@@ -139,7 +139,7 @@ pub(crate) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: 
     let seen = both(&earlier.sched, &later.sched).map(|(before, now)| seen(before, now));
     let waiting = |tasks: &[&Task]| sum(tasks.iter().map(|task| task.waiting_ns));
     Some(Tasks {
-        count: later_tasks.len() as u64,
+        count: later.all_tasks.map_or(later_tasks.len() as u64, |all| all.count),
         by_cpu: top(|used| used.cpu_ns),
         by_wait: top(|used| used.wait_ns),
         by_bytes: top(Use::bytes),
@@ -160,9 +160,9 @@ pub(crate) fn derive(earlier: &Sample, later: &Sample, window_ns: u64, options: 
 fn seen(from: &Sched, to: &Sched) -> (u64, u64) {
     let mut seen = (0u64, 0u64);
     for (number, to) in &to.cpus {
-        let (busy_ns, waits_ns) = from.cpus.get(number).map_or((0, 0), |from| (from.busy_ns, from.wait.sum_ns()));
+        let (busy_ns, waits_ns) = from.cpus.get(number).map_or((0, 0), |from| (from.busy_ns, from.waits_ns()));
         seen.0 = seen.0.saturating_add(to.busy_ns.saturating_sub(busy_ns));
-        seen.1 = seen.1.saturating_add(to.wait.sum_ns().saturating_sub(waits_ns));
+        seen.1 = seen.1.saturating_add(to.waits_ns().saturating_sub(waits_ns));
     }
     seen
 }

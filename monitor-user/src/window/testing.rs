@@ -27,12 +27,12 @@ fn histogram(number: impl Strategy<Value = u64>) -> impl Strategy<Value = Histog
 prop_compose! {
     fn cpu(numbers: BoxedStrategy<u64>)(
         online: bool,
-        n in vec(numbers.clone(), 11),
+        n in vec(numbers.clone(), 13),
         wait in histogram(numbers),
     ) -> Cpu {
         Cpu {
             online, busy_ns: n[0], idle_ns: n[1], switches: [n[2], n[3], n[4]], wait, migrated: n[5], long_waits: n[6],
-            discards: [n[7], n[8], n[9], n[10]],
+            discards: [n[7], n[8], n[9], n[10]], plain_waits: n[11], plain_wait_ns: n[12],
         }
     }
 }
@@ -128,10 +128,13 @@ prop_compose! {
                     device, requests, oldest_ns,
                 }).collect(),
                 discards: discards.try_into().unwrap(),
+                coarse: attached_ns == 1,
             }),
             tasks,
             events: seen.map(|seen| Events { seen: seen.try_into().unwrap(), dropped: Default::default() }),
             host,
+            all_tasks: (attached_ns == 0)
+                .then(|| AllTasks { count: realtime_ns, began: 3, ended: 2, run_delay_ns: monotonic_ns }),
         }
     }
 }
@@ -171,6 +174,8 @@ pub fn full_series(length: usize) -> impl Strategy<Value = Vec<Sample>> {
                 grow_host(&mut step.host, &base.host);
             }
             step.events.get_or_insert_default();
+            // They count what is listed.
+            step.all_tasks = None;
             series.push(step);
         }
         series
@@ -186,6 +191,8 @@ fn grow_sched(step: &mut Sched, base: &Sched) {
         let cpu = step.cpus.entry(number).or_default();
         cpu.busy_ns += base.busy_ns;
         cpu.idle_ns += base.idle_ns;
+        cpu.plain_waits += base.plain_waits;
+        cpu.plain_wait_ns += base.plain_wait_ns;
         cpu.wait.merge(&base.wait);
         add::<{ sched::Switch::COUNT }>(&mut cpu.switches, &base.switches);
         add(&mut cpu.discards, &base.discards);

@@ -20,6 +20,7 @@ fn at(seconds: u64) -> Sample {
         tasks: None,
         events: None,
         host: Default::default(),
+        all_tasks: None,
     }
 }
 

@@ -66,8 +66,8 @@ impl Story {
             sequence: end_ns / INTERVAL % 100_000,
             end_ns,
             length_ns,
-            sched: Some(wire::Sched { cpus, wait, switches, preemptions: switches / 5, discards: 0 }),
-            block: Some(wire::Block { devices, discards: 0, resets: 0 }),
+            sched: Some(wire::Sched { cpus, wait, switches, preemptions: switches / 5, ..wire::Sched::default() }),
+            block: Some(wire::Block { devices, ..wire::Block::default() }),
             host: Some(wire::Host {
                 cpu_modes_ns: Vec::new(),
                 pressure: pressure.to_vec(),

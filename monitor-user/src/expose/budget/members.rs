@@ -34,6 +34,8 @@ impl Totals for Cpu {
         self.idle_ns += other.idle_ns;
         add_all(&mut self.switches, &other.switches);
         self.wait.merge(&other.wait);
+        self.plain_waits += other.plain_waits;
+        self.plain_wait_ns += other.plain_wait_ns;
         self.migrated += other.migrated;
         self.long_waits += other.long_waits;
         add_all(&mut self.discards, &other.discards);

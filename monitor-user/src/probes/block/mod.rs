@@ -5,7 +5,7 @@
 mod metrics;
 pub mod reader;
 
-use super::{Hook, Probe, Program, one_of, optional, required};
+use super::{Probe, Program, one_of, optional, required, step::Step};
 
 /// See the module.
 pub const PROBE: Probe = Probe {
@@ -13,8 +13,10 @@ pub const PROBE: Probe = Probe {
     title: "Block requests",
     yields: "queue and device times, sizes, errors and requests in flight of each disk (diskstats is used instead)",
     programs: &[
-        Program { name: "block_rq_complete", hook: Hook::Tracepoint("block_rq_complete") },
-        Program { name: "block_rq_issue", hook: Hook::Tracepoint("block_rq_issue") },
+        Program::until("block_rq_complete", "block_rq_complete", Step::Sizes),
+        Program::until("block_rq_complete_sizeless", "block_rq_complete", Step::Histograms).from(Step::Sizes),
+        Program::until("block_rq_complete_sums", "block_rq_complete", Step::Block).from(Step::Histograms),
+        Program::until("block_rq_issue", "block_rq_issue", Step::Block),
     ],
     fields: &[
         required("REQUEST_QUEUE", &["request.q"]),

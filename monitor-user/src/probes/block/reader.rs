@@ -40,6 +40,10 @@ struct Pair {
     queue: Wide<BUCKETS>,
     device: Wide<BUCKETS>,
     total: Wide<BUCKETS>,
+    /// Sums of the queue, device and total times in nanoseconds, at this reading...
+    sums: [u64; 3],
+    /// ...and what of them belongs to times in no bucket, because there were no histograms.
+    plain: [u64; 3],
 }
 
 /// Counters that wrap, made wide.
@@ -97,9 +101,22 @@ impl Pair {
         self.total.add(&stats.buckets, |bucket| bucket.total);
     }
 
-    fn close(&mut self) {
+    /// `histograms`: whether there have been any since the reading before.
+    fn close(&mut self, histograms: bool) {
         self.errors.close();
         [&mut self.queue, &mut self.device, &mut self.total].into_iter().for_each(Wide::close);
+        let sum = |ns: fn(&Class) -> u64| self.classes.iter().map(ns).sum::<u64>();
+        let now = [
+            sum(|class| class.queue_ns),
+            sum(|class| class.device_ns + class.lone_device_ns),
+            sum(|class| class.queue_ns + class.device_ns + class.lone_total_ns),
+        ];
+        if !histograms {
+            for ((plain, now), before) in self.plain.iter_mut().zip(now).zip(self.sums) {
+                *plain += now.saturating_sub(before);
+            }
+        }
+        self.sums = now;
     }
 
     fn publish(&self, device: DeviceId, operation: u8) -> Requests {
@@ -110,21 +127,15 @@ impl Pair {
             queue_ns: class.queue_ns,
             device_ns: class.device_ns,
         };
-        let sum = |ns: fn(&Class) -> u64| self.classes.iter().map(ns).sum();
+        let sum = |i: usize| self.sums[i].saturating_sub(self.plain[i]);
         Requests {
             device,
             operation,
             classes: std::array::from_fn(|i| class(&self.classes[i])),
             errors: *self.errors.total,
-            queue: Histogram::from_buckets(&self.queue.total, sum(|class| class.queue_ns)),
-            device_time: Histogram::from_buckets(
-                &self.device.total,
-                sum(|class| class.device_ns + class.lone_device_ns),
-            ),
-            total: Histogram::from_buckets(
-                &self.total.total,
-                sum(|class| class.queue_ns + class.device_ns + class.lone_total_ns),
-            ),
+            queue: Histogram::from_buckets(&self.queue.total, sum(0)),
+            device_time: Histogram::from_buckets(&self.device.total, sum(1)),
+            total: Histogram::from_buckets(&self.total.total, sum(2)),
         }
     }
 }
@@ -154,15 +165,16 @@ impl Reader {
         for gone in self.gone(disks) {
             self.remove(maps, gone)?;
         }
-        Ok(Block { requests: self.publish(), in_flight: in_flight(maps.in_flight.iter(), disks, now), discards })
+        let in_flight = in_flight(maps.in_flight.iter(), disks, now);
+        Ok(Block { requests: self.publish(maps.histograms), in_flight, discards, coarse: !maps.sizes })
     }
 
-    fn publish(&mut self) -> Vec<Requests> {
+    fn publish(&mut self, histograms: bool) -> Vec<Requests> {
         self.pairs
             .iter_mut()
             .filter(|(_, pair)| pair.seen)
             .map(|((device, operation), pair)| {
-                pair.close();
+                pair.close(histograms);
                 pair.publish(*device, *operation)
             })
             .collect()
@@ -242,7 +254,7 @@ mod tests {
         for (cpu, stats) in (0..).zip(cpus) {
             reader.pairs.entry((SDA, 0)).or_default().add(cpu, stats);
         }
-        reader.publish().remove(0)
+        reader.publish(true).remove(0)
     }
 
     #[test]
@@ -260,7 +272,7 @@ mod tests {
         let mut reader = Reader::default();
         one_reading(&mut reader, &[stats(1)]);
         reader.pairs.values_mut().for_each(Pair::begin);
-        assert!(reader.publish().is_empty());
+        assert!(reader.publish(true).is_empty());
     }
 
     #[test]

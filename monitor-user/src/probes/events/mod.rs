@@ -6,14 +6,14 @@
 mod metrics;
 pub mod reader;
 
-use super::{Hook, Probe, Program, required};
+use super::{Probe, Program, required, step::Step};
 
 /// See the module.
 pub const PROBE: Probe = Probe {
     name: "events",
     title: "Events",
     yields: "the log's lines about single requests, waits and killed tasks",
-    programs: &[Program { name: "mark_victim", hook: Hook::Tracepoint("mark_victim") }],
+    programs: &[Program::until("mark_victim", "mark_victim", Step::Events)],
     fields: &[required("TASK_PID", &["task_struct.pid"]), required("TASK_COMM", &["task_struct.comm"])],
     maps: &[],
     metrics: metrics::METRICS,

@@ -55,10 +55,7 @@ pub struct Request {
 pub fn read(maps: &mut EventMaps) -> io::Result<(Vec<Happened>, Events)> {
     let mut happened = Vec::new();
     while let Some(record) = maps.ring.next() {
-        if record.len() >= size_of::<Event>() {
-            // SAFETY: the record is as long as an `Event`, which is valid for every bit pattern; it may lie anywhere.
-            happened.extend(publish(&unsafe { ptr::read_unaligned(record.as_ptr().cast::<Event>()) }));
-        }
+        happened.extend(self::record(&record));
     }
     let mut events = Events::default();
     for counts in maps.counts.read()? {
@@ -68,6 +65,15 @@ pub fn read(maps: &mut EventMaps) -> io::Result<(Vec<Happened>, Events)> {
         }
     }
     Ok((happened, events))
+}
+
+/// What one record says; nothing if it is too short, or of a kind that nobody knows.
+pub fn record(bytes: &[u8]) -> Option<Happened> {
+    if bytes.len() < size_of::<Event>() {
+        return None;
+    }
+    // SAFETY: the record is as long as an `Event`, which is valid for every bit pattern; it may lie anywhere.
+    publish(&unsafe { ptr::read_unaligned(bytes.as_ptr().cast::<Event>()) })
 }
 
 fn publish(event: &Event) -> Option<Happened> {

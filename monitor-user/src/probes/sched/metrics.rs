@@ -64,14 +64,14 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         help: "Time in seconds that tasks waited before they got this CPU.",
         labels: &["cpu"],
-        collect: |view, out| view.cpus.iter().for_each(|c| out.value(&[&c.label], seconds(c.cpu.wait.sum_ns()))),
+        collect: |view, out| view.cpus.iter().for_each(|c| out.value(&[&c.label], seconds(c.cpu.waits_ns()))),
     },
     Metric {
         name: "kpulse_cpu_run_queue_waits_total",
         kind: Kind::Counter,
         help: "Waits of tasks that got this CPU.",
         labels: &["cpu"],
-        collect: |view, out| view.cpus.iter().for_each(|c| out.value(&[&c.label], c.cpu.wait.count() as f64)),
+        collect: |view, out| view.cpus.iter().for_each(|c| out.value(&[&c.label], c.cpu.waits() as f64)),
     },
     Metric {
         name: "kpulse_run_queue_migrated_waits_total",

@@ -5,14 +5,17 @@
 mod metrics;
 pub mod reader;
 
-use super::{Hook, Probe, Program, required};
+use super::{Probe, Program, required, step::Step};
 
 /// See the module.
 pub const PROBE: Probe = Probe {
     name: "sched",
     title: "The scheduler",
     yields: "busy and idle time, context switches and run-queue waits of each CPU",
-    programs: &[Program { name: "sched_switch", hook: Hook::Tracepoint("sched_switch") }],
+    programs: &[
+        Program::until("sched_switch", "sched_switch", Step::Histograms),
+        Program::until("sched_switch_sums", "sched_switch", Step::Sched).from(Step::Histograms),
+    ],
     fields: &[
         required("TASK_PID", &["task_struct.pid"]),
         required("TASK_TGID", &["task_struct.tgid"]),

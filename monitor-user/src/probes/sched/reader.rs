@@ -81,8 +81,12 @@ impl Reader {
             torn = false;
             for (number, value) in (0..).zip(maps.cpus.read()?) {
                 let whole = value.begin == value.end;
-                // The first reading covers everyone; the others only those who are missing.
+                // The first reading covers everyone; the others only those who are missing. A CPU that has not switched since the
+                // probe was turned on again keeps what was published.
                 if value.end == 0 {
+                    if let Some(state) = self.cpus.get_mut(&number) {
+                        state.raw = None;
+                    }
                     continue;
                 }
                 let state = self.cpus.entry(number).or_insert_with(|| State { online: true, ..State::default() });
@@ -151,6 +155,8 @@ impl State {
             migrated: raw.migrated,
             long_waits: raw.long_wait_count,
             discards: raw.discards,
+            plain_waits: raw.plain_waits,
+            plain_wait_ns: raw.plain_wait_ns,
         }
     }
 }

@@ -8,5 +8,10 @@ pub const METRICS: &[Metric] = &[Metric {
     kind: Kind::Gauge,
     help: "Tasks (threads) at the latest collection that asked for them.",
     labels: &[],
-    collect: |view, out| view.snapshot.sample.tasks.iter().for_each(|tasks| out.value(&[], tasks.len() as f64)),
+    collect: |view, out| {
+        let sample = &view.snapshot.sample;
+        let listed = sample.tasks.as_ref().map(|tasks| tasks.len() as u64);
+        let count = sample.all_tasks.map(|all| all.count).or(listed);
+        count.iter().for_each(|&count| out.value(&[], count as f64));
+    },
 }];

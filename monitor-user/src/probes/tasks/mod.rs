@@ -5,7 +5,7 @@
 mod metrics;
 pub mod reader;
 
-use super::{Hook, Probe, Program, optional, required};
+use super::{Hook, Probe, Program, optional, required, step::Step};
 
 const CGROUP: &str = "the task's cgroup";
 const IO: &str = "bytes read and written by task (CONFIG_TASK_IO_ACCOUNTING)";
@@ -15,7 +15,7 @@ pub const PROBE: Probe = Probe {
     name: "tasks",
     title: "Tasks",
     yields: "who used the CPU, waited for it and moved bytes",
-    programs: &[Program { name: "tasks", hook: Hook::Iterator("task") }],
+    programs: &[Program { name: "tasks", hook: Hook::Iterator("task"), from: Step::Full, until: None }],
     fields: &[
         required("TASK_PID", &["task_struct.pid"]),
         required("TASK_TGID", &["task_struct.tgid"]),

@@ -1,22 +1,275 @@
 //! From the records of the iterator to [`sample::Task`].
+//!
+//! In: every task's own books. Out: the tasks that did something lately, with what they did since they were listed, and the sum
+//! over all. What nobody asks about takes no room: a task that sleeps is not listed, and of more than [`MOST`] that do
+//! something the first are those that do most. So a sample has a largest size, whatever the machine runs, and what is kept of
+//! a task that is not listed is [`PER_TASK`] bytes.
+//!
+//! A task's counters begin at 0 when it is listed: what it did before is of no window that it is in.
 
-use std::io;
+use std::{collections::HashMap, io, time::Duration};
 
 use monitor_common::tasks::{KERNEL_THREAD, Task};
 
 use crate::{kernel::maps::Iterated, probes::comm, sample};
 
-/// Reads all tasks. `clock` is now on the run queues' clock in nanoseconds, to close the waits under way; without it they
-/// are left out.
+/// The most tasks in a sample.
+pub const MOST: usize = 2048;
+/// Bytes that are kept of each task.
+pub const PER_TASK: usize = size_of::<Known>();
+
+/// Reads all tasks, with their books since they began. `clock` is now on the run queues' clock in nanoseconds, to close the waits
+/// under way; without it they are left out.
 ///
 /// # Errors
 ///
 /// Whatever the kernel says to the reading.
 pub fn read(tasks: &mut Iterated<Task>, clock: Option<u64>) -> io::Result<Vec<sample::Task>> {
-    Ok(tasks.read()?.iter().map(|task| publish(task, clock)).collect())
+    let mut all = Vec::new();
+    tasks.for_each(|task| all.push(publish(task, &Books::default(), clock)))?;
+    Ok(all)
 }
 
-fn publish(task: &Task, clock: Option<u64>) -> sample::Task {
+/// What a task has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Books {
+    cpu_ns: u64,
+    run_delay_ns: u64,
+    read_bytes: u64,
+    write_bytes: u64,
+    voluntary: u64,
+    involuntary: u64,
+}
+
+impl Books {
+    fn of(task: &Task) -> Self {
+        Self {
+            cpu_ns: task.cpu_ns,
+            run_delay_ns: task.run_delay_ns,
+            read_bytes: task.read_bytes,
+            write_bytes: task.write_bytes,
+            voluntary: task.voluntary,
+            involuntary: task.involuntary,
+        }
+    }
+
+    /// One number that grows with whatever a task does: its time, and a nanosecond for each byte and each switch.
+    fn used(&self) -> u64 {
+        [self.cpu_ns, self.run_delay_ns, self.read_bytes, self.write_bytes, self.voluntary, self.involuntary]
+            .into_iter()
+            .fold(0, u64::wrapping_add)
+    }
+}
+
+/// What is kept of a task.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    pid: u32,
+    listed: bool,
+    seen: bool,
+    start_ns: u64,
+    /// Where its counters begin.
+    base: Books,
+    /// [`Books::used`], and the run delay, at the latest reading.
+    used: u64,
+    run_delay_ns: u64,
+    /// When it last did something, on `CLOCK_MONOTONIC` in nanoseconds.
+    active_ns: u64,
+    /// What it did lately: half of it is forgotten with each reading.
+    weight: u64,
+}
+
+/// Remembers what it must from one reading to the next.
+#[derive(Debug)]
+pub struct Reader {
+    keep_ns: u64,
+    /// By pid.
+    known: Vec<Known>,
+    begun: bool,
+    totals: sample::AllTasks,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(150))
+    }
+}
+
+impl Reader {
+    /// A task is listed until it has done nothing for so long: for longer than any window that is looked at.
+    pub fn new(keep: Duration) -> Self {
+        let keep_ns = u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX);
+        Self { keep_ns, known: Vec::new(), begun: false, totals: sample::AllTasks::default() }
+    }
+
+    /// Reads all tasks. `clock` is as for [`read`]; `now_ns` is `CLOCK_MONOTONIC` in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says to the reading. What was read until then is not lost.
+    pub fn read(
+        &mut self,
+        tasks: &mut Iterated<Task>,
+        clock: Option<u64>,
+        now_ns: u64,
+    ) -> io::Result<(Vec<sample::Task>, sample::AllTasks)> {
+        let mut reading = Reading::default();
+        tasks.for_each(|task| self.take(task, clock, now_ns, &mut reading))?;
+        Ok(self.finish(reading))
+    }
+
+    /// As [`Self::read`], from records that are there already.
+    pub fn take_all(
+        &mut self,
+        records: &[Task],
+        clock: Option<u64>,
+        now_ns: u64,
+    ) -> (Vec<sample::Task>, sample::AllTasks) {
+        let mut reading = Reading::default();
+        records.iter().for_each(|task| self.take(task, clock, now_ns, &mut reading));
+        self.finish(reading)
+    }
+
+    fn take(&mut self, task: &Task, clock: Option<u64>, now_ns: u64, reading: &mut Reading) {
+        reading.count += 1;
+        let books = Books::of(task);
+        // In a namespace of pids the kernel shows them in order; a look-up takes them in any.
+        let place = self.known.binary_search_by_key(&task.pid, |known| known.pid).ok();
+        let known = match place.and_then(|at| self.known.get_mut(at)) {
+            Some(known) if known.start_ns == task.start_ns => known,
+            other => {
+                // Nobody can know what a task did before the first reading; one that is new since then did all of it since.
+                let base = if self.begun { Books::default() } else { books };
+                let begun = Known {
+                    pid: task.pid,
+                    listed: false,
+                    seen: true,
+                    start_ns: task.start_ns,
+                    base,
+                    used: base.used(),
+                    run_delay_ns: base.run_delay_ns,
+                    active_ns: 0,
+                    weight: 0,
+                };
+                self.totals.began += u64::from(self.begun);
+                match other {
+                    // The number is used again.
+                    Some(known) => {
+                        self.totals.ended += 1;
+                        *known = begun;
+                        known
+                    }
+                    None => {
+                        reading.new.push(begun);
+                        match reading.new.last_mut() {
+                            Some(known) => known,
+                            None => return,
+                        }
+                    }
+                }
+            }
+        };
+        known.seen = true;
+        let grown = books.used().wrapping_sub(known.used);
+        let waited = books.run_delay_ns.saturating_sub(known.run_delay_ns);
+        self.totals.run_delay_ns = self.totals.run_delay_ns.saturating_add(waited);
+        (known.used, known.run_delay_ns) = (books.used(), books.run_delay_ns);
+        known.weight = (known.weight / 2).saturating_add(grown);
+        if grown > 0 || task.queued_ns > 0 {
+            known.active_ns = now_ns;
+            known.listed = true;
+        } else if known.listed && now_ns.saturating_sub(known.active_ns) > self.keep_ns {
+            known.listed = false;
+        }
+        if known.listed {
+            let (weight, task) = (known.weight, publish(task, &known.base, clock));
+            reading.push(weight, task);
+        } else {
+            known.base = books;
+        }
+    }
+
+    fn finish(&mut self, mut reading: Reading) -> (Vec<sample::Task>, sample::AllTasks) {
+        let before = self.known.len();
+        self.known.retain(|known| known.seen);
+        self.totals.ended += (before - self.known.len()) as u64;
+        if !reading.new.is_empty() {
+            self.known.append(&mut reading.new);
+            self.known.sort_unstable_by_key(|known| known.pid);
+        }
+        self.known.iter_mut().for_each(|known| known.seen = false);
+        if self.known.capacity() > 2 * self.known.len() + 1024 {
+            self.known.shrink_to(self.known.len() + 512);
+        }
+        self.begun = true;
+        self.totals.count = reading.count;
+        reading.keep(MOST);
+        let tasks: Vec<_> = reading.listed.into_iter().map(|(_, task)| task).collect();
+        // Who had no room begins anew with the next reading that has some for it.
+        let left_out: HashMap<u32, Books> = reading.left_out.into_iter().collect();
+        if !left_out.is_empty() {
+            for known in &mut self.known {
+                if let Some(done) = left_out.get(&known.pid) {
+                    known.base = known.base.plus(done);
+                    known.listed = false;
+                }
+            }
+        }
+        (tasks, self.totals)
+    }
+}
+
+impl Books {
+    fn plus(&self, done: &Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns.saturating_add(done.cpu_ns),
+            run_delay_ns: self.run_delay_ns.saturating_add(done.run_delay_ns),
+            read_bytes: self.read_bytes.saturating_add(done.read_bytes),
+            write_bytes: self.write_bytes.saturating_add(done.write_bytes),
+            voluntary: self.voluntary.saturating_add(done.voluntary),
+            involuntary: self.involuntary.saturating_add(done.involuntary),
+        }
+    }
+}
+
+/// One reading under way.
+#[derive(Debug, Default)]
+struct Reading {
+    count: u64,
+    new: Vec<Known>,
+    listed: Vec<(u64, sample::Task)>,
+    /// What those did for which there was no room.
+    left_out: Vec<(u32, Books)>,
+}
+
+impl Reading {
+    fn push(&mut self, weight: u64, task: sample::Task) {
+        self.listed.push((weight, task));
+        // Twice as many as there is room for at most, so that the sum of the work stays small.
+        if self.listed.len() >= 2 * MOST {
+            self.keep(MOST);
+        }
+    }
+
+    /// Leaves the first by weight.
+    fn keep(&mut self, most: usize) {
+        if self.listed.len() <= most {
+            return;
+        }
+        self.listed.select_nth_unstable_by(most, |(a, one), (b, two)| (b, one.pid).cmp(&(a, two.pid)));
+        let done = |task: &sample::Task| Books {
+            cpu_ns: task.cpu_ns,
+            run_delay_ns: task.wait_ns.saturating_sub(task.waiting_ns),
+            read_bytes: task.read_bytes,
+            write_bytes: task.write_bytes,
+            voluntary: task.voluntary,
+            involuntary: task.involuntary,
+        };
+        self.left_out.extend(self.listed.drain(most..).map(|(_, task)| (task.pid, done(&task))));
+    }
+}
+
+fn publish(task: &Task, base: &Books, clock: Option<u64>) -> sample::Task {
     let waiting = match (task.queued_ns, clock) {
         (0, _) | (_, None) => 0,
         (queued, Some(clock)) => clock.saturating_sub(queued),
@@ -28,12 +281,15 @@ fn publish(task: &Task, clock: Option<u64>) -> sample::Task {
         start_ns: task.start_ns,
         cgroup: task.cgroup,
         kernel: task.flags & KERNEL_THREAD != 0,
-        cpu_ns: task.cpu_ns,
-        wait_ns: task.run_delay_ns + waiting,
+        cpu_ns: task.cpu_ns.saturating_sub(base.cpu_ns),
+        wait_ns: task.run_delay_ns.saturating_sub(base.run_delay_ns).saturating_add(waiting),
         waiting_ns: waiting,
-        read_bytes: task.read_bytes,
-        write_bytes: task.write_bytes,
-        voluntary: task.voluntary,
-        involuntary: task.involuntary,
+        read_bytes: task.read_bytes.saturating_sub(base.read_bytes),
+        write_bytes: task.write_bytes.saturating_sub(base.write_bytes),
+        voluntary: task.voluntary.saturating_sub(base.voluntary),
+        involuntary: task.involuntary.saturating_sub(base.involuntary),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ fn sched(of: &wire::Sched, length_ns: u64) -> Checked {
         }
         numbers("a CPU", &[cpu.switches])?;
     }
-    numbers("the scheduler", &[of.switches, of.preemptions, of.discards])?;
+    numbers("the scheduler", &[of.switches, of.preemptions, of.discards, of.plain_waits, of.plain_wait_ns])?;
     histogram("the waits for a CPU", &of.wait)
 }
 

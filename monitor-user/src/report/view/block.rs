@@ -16,21 +16,23 @@ pub fn observe(signal: Signal, report: &wire::Report) -> Option<Observation> {
     match signal {
         Signal::Block => requests(report.block.as_ref()?),
         Signal::RunQueue => {
-            let mut out = Observation::new();
-            if let Some(wait) = &report.sched.as_ref()?.wait {
+            let sched = report.sched.as_ref()?;
+            let stratum = Stratum { class: host::Class::Unknown, operation: 0, size: 0 };
+            let mut load = Load { requests: sched.plain_waits, seconds: sched.plain_wait_ns as f64 / 1e9 };
+            if let Some(wait) = &sched.wait {
                 let requests = sum(wait.counts.iter().copied());
-                let stratum = Stratum { class: host::Class::Unknown, operation: 0, size: 0 };
-                if requests > 0 {
-                    let load = Load { requests, seconds: wait.sum_ns as f64 / 1e9 };
-                    out.insert(Part { device: String::new(), stratum }, load);
-                }
+                load.add(Load { requests, seconds: wait.sum_ns as f64 / 1e9 });
             }
-            Some(out)
+            let part = Part { device: String::new(), stratum };
+            Some((load.requests > 0).then_some((part, load)).into_iter().collect())
         }
     }
 }
 
 fn requests(block: &wire::Block) -> Option<Observation> {
+    if block.coarse {
+        return None;
+    }
     let seen = |device: &&wire::Device| device.source() == wire::Source::Requests;
     if !block.devices.is_empty() && !block.devices.iter().any(|device| seen(&device)) {
         return None;
@@ -65,6 +67,7 @@ pub(super) fn view(of: &wire::Block, seconds: f64) -> Block {
         devices: of.devices.iter().map(|of| device(of, seconds)).collect(),
         discards: of.discards,
         resets: of.resets,
+        coarse: of.coarse,
     }
 }
 

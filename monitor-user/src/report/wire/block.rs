@@ -16,6 +16,10 @@ pub struct Block {
     /// Pairs of device and operation whose counters had begun anew.
     #[prost(uint64, tag = "3")]
     pub resets: u64,
+    /// Whether sizes were not told apart at some time: all requests are of size 0 then, and nothing can be held against what
+    /// is usual for a size.
+    #[prost(bool, tag = "4")]
+    pub coarse: bool,
 }
 
 /// Where a device's figures come from.

@@ -26,6 +26,9 @@ pub struct Own {
     /// Each probe that should measure.
     #[prost(message, repeated, tag = "7")]
     pub probes: Vec<Probe>,
+    /// How many steps the programs and the process had taken down at the end, in this order; empty where nobody measures them.
+    #[prost(uint32, repeated, tag = "8")]
+    pub steps: Vec<u32>,
 }
 
 /// One figure that the kernel counts as well.

@@ -174,7 +174,9 @@ impl Domain {
             (Self::Probe, "probe") => crate::probes::PROBES.iter().map(|probe| probe.name).collect(),
             (Self::Index | Self::NodeIndex, "signal") => Signal::ALL.iter().map(|signal| signal.name()).collect(),
             (Self::Index | Self::NodeIndex, "mode") => Mode::ALL.iter().map(|mode| mode.name()).collect(),
-            (Self::Agreement, "figure") => vec!["context_switches", "block_requests", "block_bytes"],
+            (Self::Agreement, "figure") => {
+                vec!["context_switches", "run_delay", "block_requests", "block_bytes", "block_time"]
+            }
             _ => return None,
         };
         Some(names)

@@ -24,13 +24,27 @@ pub(super) const SIGNALS: &[&[Signal]] = &[&[
         "agent_programs_cpu",
         Unit::Proportion,
         Take::Node(|m| own(m)?.programs_cpu),
-        "CPU time of the programs in the kernel; 100 % is one CPU. Absent while the kernel's BPF statistics are off.",
+        "CPU time of the programs in the kernel as it was last measured; 100 % is one CPU. Absent where they cannot be timed.",
     ),
     Signal::new(
         "agent_machine_share",
         Unit::Share,
         Take::Node(machine_share),
         "CPU time of the agent, with its programs where the kernel says it, over that of all CPUs.",
+    ),
+    Signal::new(
+        "agent_programs_step",
+        Unit::Count,
+        Take::Node(|m| Some(own(m)?.steps?[0] as f64)),
+        "How many things the programs have given up to stay within budget.programs: 1 records of single things, 2 sizes of \
+         requests, 3 histograms, 4 the scheduler's probe, 5 the probe of block requests.",
+    ),
+    Signal::new(
+        "agent_process_step",
+        Unit::Count,
+        Take::Node(|m| Some(own(m)?.steps?[1] as f64)),
+        "How many things the process has given up to stay within budget.process: 1 reading all tasks with every sample, \
+         2 the usual interval.",
     ),
     Signal::new(
         "agent_resident_bytes",
@@ -54,7 +68,7 @@ pub(super) const SIGNALS: &[&[Signal]] = &[&[
         "agent_agreement_ratio",
         Unit::Ratio,
         Take::Agreement(|ratio| ratio),
-        "Our count over the kernel's own since the agent began; it should be 1.",
+        "Our count over the kernel's own in the last five to ten minutes; it should be 1.",
     ),
     Signal::new(
         "agent_agreement_error",

@@ -36,10 +36,11 @@ pub fn sample(machine: Machine, seconds: u64) -> Sample {
         monotonic_ns: seconds * 1_000_000_000,
         realtime_ns: seconds * 1_000_000_000,
         sched: Some(Sched { cpus: (0..machine.cpus).map(|n| (n, cpu(n, seconds))).collect::<BTreeMap<_, _>>() }),
-        block: Some(Block { requests, in_flight, discards: Default::default() }),
+        block: Some(Block { requests, in_flight, ..Block::default() }),
         tasks: Some((1..=machine.tasks).map(|pid| task(pid, seconds)).collect()),
         events: None,
         host,
+        all_tasks: None,
     }
 }
 
@@ -58,8 +59,7 @@ fn cpu(n: u32, seconds: u64) -> Cpu {
         switches: [seconds * 3000, seconds * 200, seconds * 2800],
         wait: times(80, seconds * 50),
         migrated: seconds * 20,
-        long_waits: 0,
-        discards: Default::default(),
+        ..Cpu::default()
     }
 }
 

@@ -1,0 +1,71 @@
+//! The kept corpus, as it is and damaged in many ways: no target may panic.
+
+use std::{fs, path::PathBuf};
+
+use super::*;
+
+/// A recording of a node that does not exist.
+fn recording() -> Vec<u8> {
+    use crate::recorder::{file, story};
+    let chapters = vec![story::Chapter::healthy(5), story::Chapter::slow_disk(5, 10.0)];
+    let samples: Vec<_> = story::tell(7, story::SMALL, chapters).collect();
+    let mut writer = file::Writer::new(Vec::new(), &file::Header::of(&samples[0])).unwrap();
+    samples.iter().for_each(|sample| writer.push(sample).unwrap());
+    writer.finish().unwrap()
+}
+
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    if target == "recording" {
+        return vec![recording()];
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// The same each time: xorshift.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % most.max(1) as u64) as usize
+    }
+}
+
+fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..1 + random.below(4) {
+        let at = random.below(bytes.len());
+        match random.below(5) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.below(256) as u8),
+            2 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
+            3 if !bytes.is_empty() => bytes[at] = [0, 0xff, b'-', b'9', b'\n'][random.below(5)],
+            _ => {
+                let copy = bytes[at..].to_vec();
+                bytes.extend_from_slice(&copy[..copy.len().min(64)]);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn the_kept_corpus_whole_and_damaged_makes_nothing_panic() {
+    // Miri is a thousand times slower.
+    let variants = if cfg!(miri) { 2 } else { 200 };
+    for (name, target) in TARGETS {
+        let files = corpus(name);
+        assert!(!files.is_empty(), "no corpus for {name}");
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        target(&[]);
+        for file in &files {
+            target(file);
+            (0..variants).for_each(|_| target(&damaged(file, &mut random)));
+        }
+    }
+}
