@@ -105,9 +105,10 @@ pub struct Block {
     pub in_flight: Vec<InFlight>,
     /// What was not counted, by [`monitor_common::block::Discard`].
     pub discards: [u64; monitor_common::block::Discard::COUNT],
-    /// Requests are not told apart by size now: all are in the largest class.
+    /// Readings before which requests were not told apart by size: all that had completed since the reading before are in the
+    /// largest class.
     #[serde(default)]
-    pub coarse: bool,
+    pub coarse: u64,
 }
 
 /// Requests of one disk and operation, since the programs were attached.

@@ -109,7 +109,7 @@ fn requests(
 ) -> Result<(), Refused> {
     let Growth { requests, resets, discards } = growth_of_requests(earlier, later)?;
     (block.resets, block.discards) = (resets, discards);
-    block.coarse = earlier.coarse || later.coarse;
+    block.coarse = later.coarse > earlier.coarse;
     let mut devices = BTreeMap::<DeviceId, Device>::new();
     let (mut time_ns, mut timed) = (0u64, 0u64);
     for grown in &requests {

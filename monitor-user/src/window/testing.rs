@@ -128,13 +128,13 @@ prop_compose! {
                     device, requests, oldest_ns,
                 }).collect(),
                 discards: discards.try_into().unwrap(),
-                coarse: attached_ns == 1,
+                coarse: attached_ns,
             }),
             tasks,
             events: seen.map(|seen| Events { seen: seen.try_into().unwrap(), dropped: Default::default() }),
             host,
             all_tasks: (attached_ns == 0)
-                .then(|| AllTasks { count: realtime_ns, began: 3, ended: 2, run_delay_ns: monotonic_ns }),
+                .then_some(AllTasks { count: realtime_ns, began: 3, ended: 2, run_delay_ns: monotonic_ns }),
         }
     }
 }
@@ -201,6 +201,7 @@ fn grow_sched(step: &mut Sched, base: &Sched) {
 
 fn grow_block(step: &mut Block, base: &Block) {
     add(&mut step.discards, &base.discards);
+    step.coarse += base.coarse;
     let mut pairs: BTreeMap<_, _> = step.requests.drain(..).map(|r| ((r.device, r.operation), r)).collect();
     for base in &base.requests {
         let Some(pair) = pairs.get_mut(&(base.device, base.operation)) else {

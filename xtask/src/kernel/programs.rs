@@ -45,6 +45,15 @@ pub const LIVE: &[Live] = &[
     },
     Live { program: "live_events", left_out: &[] },
     Live { program: "live_block_failures", left_out: &[] },
+    Live {
+        program: "live_budget",
+        left_out: &[
+            ("above_its_budget_the_agent_takes_every_step_in_order_and_below_it_comes_back", NO_SPEED),
+            ("requests_that_are_not_counted_raise_the_alert_that_the_monitor_is_wrong", NO_SPEED),
+            ("waits_that_are_too_long_raise_the_alert_that_the_monitor_is_wrong", NO_SPEED),
+            ("the_books_of_a_busy_machine_agree_in_every_figure", NO_TOOL),
+        ],
+    },
 ];
 
 /// Programs of live tests that do not run inside, with the reason.
@@ -63,6 +72,7 @@ pub const NOT_INSIDE: &[(&str, &str)] = &[
     ("live_fleet_hostile", NO_KERNEL),
     ("live_fleet_judged", NO_KERNEL),
     ("live_fleet_killed", NO_KERNEL),
+    ("live_faults", "the guest has its own checks of faults; these want the tools and the room of a whole system"),
     ("live_rules", NO_KERNEL),
     ("live_store", NO_KERNEL),
     ("live_privileges", "it wants the users and the tools of a whole system"),

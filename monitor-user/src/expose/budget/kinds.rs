@@ -52,6 +52,10 @@ impl Kinds {
         let Some(block) = &snapshot.sample.block else { return };
         let earlier = self.latest.replace(Arc::clone(snapshot));
         let before = earlier.as_ref().and_then(|earlier| earlier.sample.block.as_ref());
+        // Of what was not told apart by size it is not known of which kind it was.
+        if block.coarse > before.map_or(0, |before| before.coarse) {
+            return;
+        }
         let before: HashMap<_, _> =
             before.into_iter().flat_map(|block| &block.requests).map(|r| ((r.device, r.operation), r)).collect();
         let classes = block.requests.iter().map(|r| {

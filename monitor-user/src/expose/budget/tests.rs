@@ -206,6 +206,24 @@ fn a_kind_of_request_keeps_what_a_disk_did_that_has_left() {
 }
 
 #[test]
+fn requests_whose_size_is_not_known_are_of_no_kind() {
+    let exposition = Exposition::new(2000).unwrap();
+    let mut snapshot = node(2, 3);
+    let mut see = |coarse: u64| {
+        let block = Arc::make_mut(&mut snapshot.sample).block.as_mut().unwrap();
+        let mut reads = block.requests.iter_mut().filter(|r| r.operation == Operation::Read as u8);
+        complete(reads.next().unwrap(), 4096, 1);
+        block.coarse += coarse;
+        exposition.observe(&Arc::new(snapshot.clone()));
+        let found = scrape(&exposition).0;
+        found[&("kpulse_block_kind_requests_total".to_owned(), ["ssd", "read", "4KiB"].map(str::to_owned).to_vec())]
+    };
+    assert_eq!(see(0), 34.0, "10 + 11 + 12, and one");
+    assert_eq!((see(1), see(1)), (34.0, 34.0));
+    assert_eq!(see(0), 35.0, "only what came after");
+}
+
+#[test]
 fn kinds_without_room_are_added_up() {
     let mut ledger = Ledger::new(MIN_SERIES);
     let mut snapshot = node(64, 200);

@@ -28,6 +28,8 @@ const GONE_READINGS: u32 = 3;
 pub struct Reader {
     pairs: BTreeMap<(DeviceId, u8), Pair>,
     gone: BTreeMap<DeviceId, u32>,
+    /// As [`Block::coarse`].
+    coarse: u64,
 }
 
 /// One device and operation, over all CPUs.
@@ -166,7 +168,8 @@ impl Reader {
             self.remove(maps, gone)?;
         }
         let in_flight = in_flight(maps.in_flight.iter(), disks, now);
-        Ok(Block { requests: self.publish(maps.histograms), in_flight, discards, coarse: !maps.sizes })
+        self.coarse += u64::from(!maps.sizes);
+        Ok(Block { requests: self.publish(maps.histograms), in_flight, discards, coarse: self.coarse })
     }
 
     fn publish(&mut self, histograms: bool) -> Vec<Requests> {

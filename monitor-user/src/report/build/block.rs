@@ -54,7 +54,7 @@ fn requests(
     host: &Host,
 ) -> Result<(), Refused> {
     let Growth { requests, resets, discards } = growth_of_requests(from, to)?;
-    (out.resets, out.discards, out.coarse) = (resets, discards, from.coarse || to.coarse);
+    (out.resets, out.discards, out.coarse) = (resets, discards, to.coarse > from.coarse);
     let new = |id| move || device(id, host, wire::Source::Requests);
     for grown in &requests {
         devices.entry(grown.device).or_insert_with(new(grown.device)).operations.push(operation(grown));

@@ -21,7 +21,9 @@ pub fn observe(signal: Signal, report: &wire::Report) -> Option<Observation> {
             let mut load = Load { requests: sched.plain_waits, seconds: sched.plain_wait_ns as f64 / 1e9 };
             if let Some(wait) = &sched.wait {
                 let requests = sum(wait.counts.iter().copied());
-                load.add(Load { requests, seconds: wait.sum_ns as f64 / 1e9 });
+                // Without a wait there is no time.
+                let ns = if requests > 0 { wait.sum_ns } else { 0 };
+                load.add(Load { requests, seconds: ns as f64 / 1e9 });
             }
             let part = Part { device: String::new(), stratum };
             Some((load.requests > 0).then_some((part, load)).into_iter().collect())
