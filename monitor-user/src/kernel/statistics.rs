@@ -9,6 +9,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
+    net::Shutdown,
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::{net::UnixStream, process::CommandExt as _},
@@ -100,10 +101,11 @@ impl Statistics {
 
 impl Drop for Statistics {
     fn drop(&mut self) {
-        if let Ok((child, _)) = &mut self.helper {
-            // It ends by itself as its socket closes; this keeps it from staying a zombie.
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Ok((child, socket)) = &mut self.helper {
+            // It ends by itself as its socket closes. Has it ended already, this keeps it from staying a zombie; else whoever
+            // takes over this process's children sees to that.
+            let _ = socket.shutdown(Shutdown::Both);
+            let _ = child.try_wait();
         }
     }
 }

@@ -46,7 +46,7 @@ macro_rules! calls {
     };
 }
 
-/// bpf() without what loads, makes or attaches. A command that is needed once more is needed here.
+/// bpf() without what loads or makes anything. A command that is needed once more is needed here.
 const BPF: &[u64] = &[
     bpf_cmd::BPF_MAP_LOOKUP_ELEM as u64,
     bpf_cmd::BPF_MAP_UPDATE_ELEM as u64,
@@ -54,6 +54,7 @@ const BPF: &[u64] = &[
     bpf_cmd::BPF_OBJ_GET_INFO_BY_FD as u64,
     bpf_cmd::BPF_MAP_LOOKUP_BATCH as u64,
     bpf_cmd::BPF_ITER_CREATE as u64,
+    bpf_cmd::BPF_RAW_TRACEPOINT_OPEN as u64,
 ];
 const SOCKETS: &[u64] = &[AF_UNIX as u64, AF_INET as u64, AF_INET6 as u64];
 /// Bits of a descriptor, without `F_SETOWN` and what else sends signals.
@@ -78,7 +79,7 @@ const WRITE: u64 = PROT_WRITE as u64;
 #[rustfmt::skip] // A table.
 pub static CALLS: &[Call] = calls! {
     // What it is for.
-    SYS_bpf OneOf(0, BPF), "reads and changes maps, runs the iterator; loads, makes and attaches nothing";
+    SYS_bpf OneOf(0, BPF), "reads and changes maps, runs the iterator, attaches what was loaded at the start; loads and makes nothing";
     SYS_openat Any, "/proc, /sys, configuration, secrets, state";
     #[cfg(target_arch = "x86_64")] SYS_open Any, "the same, older C libraries";
     SYS_read Any, "all of these, and sockets";
@@ -186,6 +187,7 @@ pub static CALLS: &[Call] = calls! {
     SYS_geteuid Any, "the same";
     SYS_getgid Any, "the same";
     SYS_getegid Any, "the same";
+    SYS_wait4 With(2, WNOHANG as u64), "whether the helper that times the programs has ended";
     SYS_getrandom Any, "keys of TLS and of hash tables";
     SYS_ioctl OneOf(1, IOCTL), "sockets that do not wait; whether the log is a terminal";
     SYS_prlimit64 Null(2), "limits; sets none";
