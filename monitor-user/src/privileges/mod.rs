@@ -38,8 +38,15 @@ pub fn give_up(config: &Config, sources: &Sources, loaded: &mut Loaded) -> Resul
     if let Some(name) = &config.user {
         user::become_user(name, &config.state.dir)?;
     } else {
-        // Whoever writes there says what is wrong, if anything is.
-        let _ = fs::create_dir_all(&config.state.dir);
+        let state = &config.state.dir;
+        // Whoever writes there later hears of the restraint alone.
+        if let Err(error) = fs::create_dir_all(state) {
+            tracing::error!(
+                "the state directory {} cannot be made: {error}: nothing is kept beyond the agent's end, until one is restarted \
+                 that can make it",
+                state.display()
+            );
+        }
     }
     let name = user::name();
     let mut restraints = vec![Restraint::new("user", &name, !nix::unistd::Uid::effective().is_root())];
