@@ -20,14 +20,6 @@ mod restarts;
 #[path = "live_faults/slow_proc.rs"]
 mod slow_proc;
 
-/// The promised number, or a smaller one for every day.
-fn scaled(full: usize, small: usize) -> usize {
-    match std::env::var("KPULSE_FAULTS") {
-        Ok(text) if text == "full" => full,
-        _ => small,
-    }
-}
-
 /// What an agent that nothing should trouble may never say.
 fn assert_calm(log: &[String]) {
     let bad = |line: &&String| line.contains("ERROR") || line.contains("panicked");

@@ -17,7 +17,7 @@ fn cpus_go_and_come_under_load_and_no_figure_is_wrong() {
     let place = Place::new("");
     let agent = Agent::start(place.arguments(&["--interval=100ms"]));
     let _load = Messages::start(2, None);
-    for round in 0..super::scaled(20, 4) {
+    for round in 0..tests::scaled::scaled(20, 4) {
         let offline = match Restored::set(&file, "0") {
             Ok(offline) => offline,
             Err(error) => return skip::unsupported(NAME, &format!("no CPU can be taken offline: {error}")),

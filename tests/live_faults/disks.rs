@@ -72,7 +72,7 @@ fn disks_come_and_go_under_load_and_the_agent_stays_as_large_as_it_was() {
     let place = Place::new("");
     let agent = Agent::start(place.arguments(&["--interval=100ms"]));
     let mut figures = Vec::new();
-    for _ in 0..super::scaled(100, 12) {
+    for _ in 0..tests::scaled::scaled(100, 12) {
         let disk = match Disk::plug() {
             Ok(disk) => disk,
             Err(error) => return skip::unsupported(NAME, &format!("no loop device: {error}")),

@@ -101,7 +101,7 @@ fn in_32_mib_the_agent_lives_through_every_load() {
         assert_well(&agent, &memory, "under messages");
     }
 
-    let groups = super::scaled(5_000, 1_000);
+    let groups = tests::scaled::scaled(5_000, 1_000);
     match &tree {
         Ok(tree) => {
             let begun = Instant::now();
@@ -124,7 +124,7 @@ fn in_32_mib_the_agent_lives_through_every_load() {
         Err(reason) => skip::unsupported(NAME, reason),
     }
 
-    let seconds = super::scaled(60, 6) as u64;
+    let seconds = tests::scaled::scaled(60, 6) as u64;
     let (mut children, begun) = (0u64, Instant::now());
     while begun.elapsed() < Duration::from_secs(seconds) {
         // 50,000 in a minute.
@@ -138,7 +138,7 @@ fn in_32_mib_the_agent_lives_through_every_load() {
     println!("{children} processes in {:?}", begun.elapsed());
     assert_well(&agent, &memory, "with short-lived processes");
 
-    let tasks = super::scaled(50_000, 8_000);
+    let tasks = tests::scaled::scaled(50_000, 8_000);
     let _pids = Restored::set("/proc/sys/kernel/pid_max", "131072").unwrap();
     // A thread's stack is two pieces of its process's memory.
     let _pieces = Restored::set("/proc/sys/vm/max_map_count", "262144").unwrap();

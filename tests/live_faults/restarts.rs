@@ -40,7 +40,7 @@ fn killed_at_any_moment_and_started_again_and_again_nothing_is_left() {
     // Up to twice the time that it takes to be ready: before, while and after it loads.
     let ready = begun.elapsed();
     let (mut held, mut helpers, mut loaded) = (Objects::default(), BTreeSet::new(), 0);
-    let restarts = super::scaled(1000, 12);
+    let restarts = tests::scaled::scaled(1000, 12);
     for _ in 0..restarts {
         let mut command = agent::command(["agent", "--listen", "127.0.0.1:0"]);
         command.args(place.arguments(&[])).stdout(Stdio::null()).stderr(Stdio::null());

@@ -25,6 +25,17 @@ fn threads(agent: &Agent) -> Vec<BTreeMap<String, String>> {
     fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap().map(|task| read(task.unwrap())).collect()
 }
 
+/// The helper that times the programs keeps what that takes, and nothing else.
+fn assert_helper_is_held(agent: &Agent, capabilities: &str) {
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", agent.pid())).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", children.trim())).unwrap();
+    for set in ["CapInh", "CapAmb", "CapPrm", "CapEff"] {
+        let held = if set.ends_with("Inh") || set.ends_with("Amb") { "0000000000000000" } else { capabilities };
+        assert!(status.contains(&format!("{set}:\t{held}\n")), "{set}: {status}");
+    }
+    assert!(status.contains("NoNewPrivs:\t1\n") && status.contains("Seccomp:\t2\n"), "{status}");
+}
+
 /// Nothing is left, everything works, and the agent says so.
 fn assert_held(agent: &Agent, uid: u32) {
     agent.collected();
@@ -61,10 +72,12 @@ fn assert_held(agent: &Agent, uid: u32) {
 fn root_gives_up_every_capability() {
     root_or_skip!("root_gives_up_every_capability");
     let _alone = alone();
-    let agent = Agent::start::<&str>([]);
+    let agent = Agent::start(["--budget-interval=1s"]);
     assert_held(&agent, 0);
     assert!(threads(&agent).iter().all(|status| status["CapBnd"] == "0000000000000000"));
     agent.logged(&["held to: user root, capabilities none"]);
+    assert_helper_is_held(&agent, "0000000000200000");
+    agent.scrape_until("the time of the programs", |scrape| scrape.sum("kpulse_budget_share", &["part=\"programs\""]));
 }
 
 #[test]

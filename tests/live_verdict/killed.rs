@@ -18,6 +18,7 @@ use tests::{
     loop_device::{LoopDevice, Plan},
     receiver::Receiver,
     root_or_skip,
+    scaled::scaled,
     skip::alone,
     teller::now_ns,
     tool_or_skip,
@@ -25,7 +26,8 @@ use tests::{
     wait,
 };
 
-const KILLS: usize = 8;
+/// Of them, and how many there are on every day.
+const KILLS: (usize, usize) = (200, 8);
 /// A judged window, and how much later than due a sample may be on a machine that is busy.
 const WINDOW_NS: u64 = 2_500_000_000;
 /// A change that was seen so long before the end is on disk.
@@ -130,7 +132,7 @@ fn the_agent_killed_anywhere_in_an_alerts_life_tells_everything_and_nothing_twic
         Agent::start(place.arguments(&["--judge-window=1s", &url]))
     };
     let mut must = BTreeSet::new();
-    for _ in 0..KILLS {
+    for _ in 0..scaled(KILLS.0, KILLS.1) {
         let agent = start();
         must.extend(watch(&agent, random(1_500)));
         disk.turn();

@@ -63,6 +63,7 @@ pub mod prometheus;
 pub mod receiver;
 pub mod reference;
 pub mod reports;
+pub mod scaled;
 pub mod scraped;
 pub mod scratch;
 pub mod skip;

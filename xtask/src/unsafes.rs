@@ -26,7 +26,6 @@ const REASONS: &[(&str, &str)] = &[
         "values that the kernel copies into our memory, and an array of it that is mapped",
     ),
     ("monitor-user/src/kernel/prime.rs", "`sched_setaffinity` with a set of bits"),
-    ("monitor-user/src/kernel/statistics.rs", "`capset` and `prctl`"),
     ("monitor-user/src/kernel/steps.rs", "sets values of arrays whose size is known"),
     ("monitor-user/src/kernel/sys.rs", "bpf(2) itself"),
     ("monitor-user/src/privileges", "`landlock_create_ruleset`, which asks for a version; in tests, what is forbidden"),

@@ -33,6 +33,7 @@ use crate::{
     },
     kernel::statistics,
     log::{self, LogHandle},
+    privileges,
 };
 
 /// The exit status when something is wrong.
@@ -91,7 +92,10 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         Some(("nodes", args)) => fleet::nodes(args),
         Some(("node", args)) => fleet::node(args),
         Some(("alerts", args)) => fleet::alerts(args),
-        Some((statistics::COMMAND, _)) => Ok(statistics::serve().map(|()| ExitCode::SUCCESS)?),
+        Some((statistics::COMMAND, _)) => {
+            privileges::give_up_all_but_timing()?;
+            Ok(statistics::serve().map(|()| ExitCode::SUCCESS)?)
+        }
         _ => anyhow::bail!("no command was given: see kpulse --help"),
     }
 }

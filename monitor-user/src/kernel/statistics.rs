@@ -119,13 +119,13 @@ fn begin() -> io::Result<(Child, UnixStream)> {
     Ok((command.spawn()?, ours))
 }
 
-/// The helper: obeys whoever is at the other end of its standard input until that is closed.
+/// The helper, once it has given up the rest (`crate::privileges::give_up_all_but_timing`): obeys whoever is at the other end of its
+/// standard input until that is closed.
 ///
 /// # Errors
 ///
 /// If the socket fails.
 pub fn serve() -> io::Result<()> {
-    give_up();
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut held = None;
     loop {
@@ -149,20 +149,5 @@ pub fn serve() -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// Keeps nothing but the one capability that it takes. What is refused is not there, or is harmless.
-fn give_up() {
-    /// Source: `include/uapi/linux/capability.h`.
-    const CAP_SYS_ADMIN: u32 = 21;
-    const VERSION_3: u32 = 0x2008_0522;
-    let header = [VERSION_3, 0u32];
-    // Two of each: effective, permitted, inheritable; the lower 32 capabilities first.
-    let capabilities = [1u32 << CAP_SYS_ADMIN, 1 << CAP_SYS_ADMIN, 0, 0, 0, 0];
-    // SAFETY: system calls that read our own arrays, laid out as the kernel has them.
-    unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        libc::syscall(libc::SYS_capset, header.as_ptr(), capabilities.as_ptr());
     }
 }

@@ -193,6 +193,32 @@ pub static CALLS: &[Call] = calls! {
     SYS_prlimit64 Null(2), "limits; sets none";
 };
 
+/// And every one of the helper that times the programs.
+#[rustfmt::skip] // A table.
+pub static HELPERS_CALLS: &[Call] = calls! {
+    SYS_bpf OneOf(0, &[bpf_cmd::BPF_ENABLE_STATS as u64]), "the timing of programs, and nothing else of bpf()";
+    SYS_close Any, "the end of it";
+    SYS_read Any, "what the agent wants";
+    SYS_recvfrom Any, "the same";
+    SYS_write Any, "what became of it";
+    SYS_sendto Any, "the same";
+    SYS_setsockopt Any, "how long it waits for the agent";
+    SYS_fcntl OneOf(1, FCNTL), "flags of descriptors";
+    SYS_restart_syscall Any, "waiting, after a stop";
+    SYS_futex Any, "locks";
+    SYS_mmap Without(2, EXEC), "memory, without code";
+    SYS_munmap Any, "memory";
+    SYS_madvise Any, "memory that is given back";
+    SYS_brk Any, "memory";
+    SYS_rt_sigaction Any, "what a signal does";
+    SYS_rt_sigprocmask Any, "which signals wait";
+    SYS_rt_sigreturn Any, "the end of a signal's handler";
+    SYS_sigaltstack Any, "a stack for the case that the stack overflows";
+    SYS_tgkill Own(0), "an end by abort(), which sends the signal to its own thread";
+    SYS_exit Any, "its end";
+    SYS_exit_group Any, "the same";
+};
+
 /// The list as a table in Markdown.
 pub fn table() -> String {
     use std::fmt::Write as _;

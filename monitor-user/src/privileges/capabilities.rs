@@ -38,6 +38,20 @@ pub fn reduce() -> Result<(), CapsError> {
     caps::set(None, CapSet::Permitted, &permitted.intersection(&HashSet::from(CANDIDATES)).copied().collect())
 }
 
+/// Keeps the capability that `BPF_ENABLE_STATS` takes, if it is there, and no other.
+///
+/// # Errors
+///
+/// If the kernel refuses, which it has no reason to.
+pub fn keep_what_timing_needs() -> Result<(), CapsError> {
+    caps::clear(None, CapSet::Ambient)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    let kept: CapsHashSet = permitted.into_iter().filter(|held| *held == Capability::CAP_SYS_ADMIN).collect();
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
+}
+
 /// Keeps the capability without which `read` is refused for want of permission, and no other. Gives which.
 ///
 /// # Errors

@@ -10,15 +10,15 @@ use seccompiler::{
     TargetArch,
 };
 
-use super::calls::{CALLS, Call, Limit};
+use super::calls::{Call, Limit};
 
-/// Puts the filter on all threads of this process.
+/// Holds all threads of this process to these calls.
 ///
 /// # Errors
 ///
 /// If the kernel has no such filters, or this architecture has no list.
-pub fn apply() -> Result<(), Error> {
-    for program in programs()? {
+pub fn apply(calls: &[Call]) -> Result<(), Error> {
+    for program in programs(calls)? {
         seccompiler::apply_filter_all_threads(&program)?;
     }
     Ok(())
@@ -30,10 +30,10 @@ pub fn apply() -> Result<(), Error> {
 /// # Errors
 ///
 /// If this architecture has no list.
-pub fn programs() -> Result<[BpfProgram; 2], Error> {
+pub fn programs(calls: &[Call]) -> Result<[BpfProgram; 2], Error> {
     let refused = SeccompAction::Errno(libc::EPERM as u32);
     let absent = SeccompAction::Errno(libc::ENOSYS as u32);
-    let calls = CALLS.iter().map(|call| Ok((call.number, rules(call)?))).collect::<Result<_, Error>>()?;
+    let calls = calls.iter().map(|call| Ok((call.number, rules(call)?))).collect::<Result<_, Error>>()?;
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     Ok([program(clone3, SeccompAction::Allow, absent)?, program(calls, refused, SeccompAction::Allow)?])
 }

@@ -19,6 +19,7 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use landlock::RulesetStatus;
 
+use self::calls::{CALLS, HELPERS_CALLS};
 use crate::{
     config::{Config, Sources},
     kernel::load::Loaded,
@@ -66,12 +67,27 @@ pub fn give_up(config: &Config, sources: &Sources, loaded: &mut Loaded) -> Resul
     });
     restraints.push(match config.sandbox.system_calls {
         false => Restraint::new("system_calls", "off: sandbox.system_calls is false", false),
-        true => match filter::apply() {
+        true => match filter::apply(CALLS) {
             Ok(()) => Restraint::new("system_calls", "filtered", true),
             Err(error) => Restraint::new("system_calls", &format!("off: {error}"), false),
         },
     });
     Ok(restraints)
+}
+
+/// For the helper that times the programs: gives up all but the one capability that this takes, and a few system calls.
+///
+/// # Errors
+///
+/// If it could not give up what it holds.
+pub fn give_up_all_but_timing() -> Result<()> {
+    capabilities::bound()
+        .and_then(|()| capabilities::keep_what_timing_needs())
+        .context("capabilities cannot be given up")?;
+    nix::sys::prctl::set_no_new_privs().context("new privileges cannot be ruled out")?;
+    // As with the agent's own: a kernel or an architecture without filters is no reason to do without figures.
+    let _ = filter::apply(HELPERS_CALLS);
+    Ok(())
 }
 
 fn of_files(status: Result<RulesetStatus, landlock::RulesetError>) -> Restraint {

@@ -17,7 +17,7 @@ use super::{
 /// Runs this in a thread that is held to the list of system calls.
 fn filtered<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let held = || {
-        filter::programs().unwrap().iter().for_each(|program| seccompiler::apply_filter(program).unwrap());
+        filter::programs(CALLS).unwrap().iter().for_each(|program| seccompiler::apply_filter(program).unwrap());
         run()
     };
     thread::spawn(held).join().unwrap()
