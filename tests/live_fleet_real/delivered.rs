@@ -3,6 +3,7 @@
 
 use std::{thread, time::Duration};
 
+use kpulse::site::model::Presence;
 use tests::{fleet::now_ns, root_or_skip, skip::alone, tool_or_skip, wait};
 
 use crate::place::{Place, Spooled, lives};
@@ -29,17 +30,14 @@ fn what_an_agent_wrote_down_before_it_was_killed_arrives_once() {
     // Of each life, how many reports the server had, or the disk.
     let mut known = Vec::new();
     for kill in 0..KILLS {
+        let started_ns = now_ns();
         let agent = place.agent(0, NODE, NO_DISK, &[]);
         if kill % 2 == 0 {
-            let instance = |place: &Place| place.node(NODE).map(|node| (node.instance, node.sequence));
-            let before = known.len() as u64;
-            let (_, sequence) = wait::until("two reports of this life", || {
-                let (instance, sequence) = instance(&place)?;
-                let began_ns = agent.scrape().value("kpulse_self_start_time_seconds")? * 1e9;
-                // Within the time that the agent took to begin, or of an earlier life.
-                (instance as f64 > began_ns - 1e9 && sequence >= 2).then_some((before, sequence))
+            let node = wait::until("two reports of this life", || {
+                // What an earlier one left is sent first.
+                place.node(NODE).filter(|node| node.instance > started_ns && node.sequence >= 2)
             });
-            known.push(sequence);
+            known.push(node.sequence);
         } else {
             place.network.machines[0].link(false);
             let mut spool = place.spool(NODE);
@@ -60,13 +58,12 @@ fn what_an_agent_wrote_down_before_it_was_killed_arrives_once() {
     });
     agent.signal(libc::SIGTERM);
     assert!(agent.ended().0.success());
-    let known_twice = place.scrape().value("kpulse_fleet_reports_known_total").unwrap();
-    let node = place.node(NODE).unwrap();
-    assert_eq!(node.lost, 0);
+    let twice = place.scrape().value("kpulse_fleet_reports_known_total").unwrap();
+    assert_eq!(place.node(NODE).unwrap().lost, 0);
     place.end();
 
     let lives = lives(&place.stored(NODE));
-    println!("{lives:?} reports of each life, at least {known:?} known; {known_twice} came twice and count once");
+    println!("{lives:?} reports of each life, at least {known:?} known; {twice} came twice and count once");
     assert_eq!(lives.len() as u64, KILLS + 1);
     for (found, known) in lives.iter().zip(&known) {
         assert!(*found as u64 >= *known, "{lives:?}, but {known:?} were there");
@@ -93,16 +90,14 @@ fn what_happened_while_the_network_was_cut_arrives_once_in_order_at_its_own_time
     let healed_ns = now_ns();
     place.network.machines[0].link(true);
 
-    let last = wait::until("a report of the time after", || {
-        let node = place.node(NODE)?;
-        // Received after it was healed, and nothing waits any more.
-        (agent.try_get("/-/ready")?.status == 200 && agent.scrape().value("kpulse_report_waiting")? == 0.0)
-            .then_some(node.sequence)
-    });
-    assert_eq!(agent.scrape().value("kpulse_report_lost_total").unwrap_or(0.0), 0.0);
-    wait::until("judged again", || {
-        let node = place.node(NODE)?;
-        (node.sequence > last + 2 && node.node.presence == kpulse::site::model::Presence::Reporting).then_some(())
+    wait::until("an agent that can be reached", || agent.try_get("/-/ready").filter(|answer| answer.status == 200));
+    let nothing_waits = || agent.scrape().value("kpulse_report_waiting").filter(|waiting| *waiting == 0.0);
+    wait::within(3 * wait::patience(), nothing_waits).unwrap_or_else(|| panic!("not all is sent: {:?}", agent.log()));
+    assert_eq!(agent.scrape().sum("kpulse_report_lost_total", &[]).unwrap_or(0.0), 0.0);
+    // What comes now is of now again.
+    let last = place.node(NODE).unwrap().sequence;
+    wait::until("a node like any other", || {
+        place.node(NODE).filter(|node| node.sequence > last + 2 && node.node.presence == Presence::Reporting)
     });
     agent.signal(libc::SIGTERM);
     assert!(agent.ended().0.success());
