@@ -40,13 +40,10 @@ const NAME: &str = "a_disk_hog_on_one_of_three_real_machines_is_an_outlier_from_
 /// The built-in rule, but soon.
 const SOON: &str = "[[rule]]\nname = \"NodeOutlier\"\nfor = \"6s\"\nkeep_firing_for = \"0s\"\n";
 /// An agent says who used what while one of its own alerts is pending or fires: it has to find out soon, too.
-const JUDGING: [&str; 5] = [
-    "--judge-interval=1s",
-    "--judge-window=2s",
-    "--index-learn-requests=500",
-    "--index-learn-time=3s",
-    "--index-min-requests=50",
-];
+const JUDGING: [&str; 5] =
+    ["--judge-interval=1s", "--judge-window=2s", "--index-learn-requests=500", "--index-learn-time=3s", FEW];
+/// Behind the hog there are not many.
+const FEW: &str = "--index-min-requests=20";
 /// The nodes with agents, and who gets the hog.
 const REAL: [&str; 3] = ["real0", "real1", "real2"];
 const HOGGED: usize = 1;
@@ -56,10 +53,11 @@ const MADE_UP: [&str; 3] = ["made-up0", "made-up1", "made-up2"];
 const USUAL: u64 = 50;
 /// The T that P passes: every node's own rule has it.
 const T: f64 = 2.0;
-/// Every read's size: large enough that a full queue takes milliseconds.
+/// The size of the reads that are judged.
 const BYTES: usize = 256 << 10;
-/// Requests that fio keeps in flight: as many as a loop device takes.
-const DEPTH: u64 = 128;
+/// What fio keeps in flight: as many requests as a loop device takes, each so large that whoever waits behind them waits for
+/// tens of milliseconds, far longer than for a CPU. Of requests of that size nobody knows what is usual.
+const HOG: [&str; 2] = ["--bs=1m", "--iodepth=128"];
 
 /// P and N of the nodes' disks, as a scrape has them.
 fn p(scrape: &Scrape) -> Option<(f64, f64)> {
@@ -104,10 +102,9 @@ fn make_up(place: &Place, over: &AtomicBool) {
 
 /// Fills the queue of a disk until it is dropped.
 fn hog(group: &Group, device: &LoopDevice) -> Running {
-    let (size, depth) = (format!("--bs={BYTES}"), format!("--iodepth={DEPTH}"));
-    let load = ["--rw=randread", &size, "--direct=1", "--ioengine=libaio", &depth, "--thread", "--time_based"];
+    let load = ["--rw=randread", "--direct=1", "--ioengine=libaio", "--thread", "--time_based", "--runtime=600"];
     let mut command = fio::command(&device.text(), &load);
-    command.arg("--runtime=600").stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(HOG).stdout(Stdio::null()).stderr(Stdio::null());
     Running::start(group.enter(&mut command))
 }
 
@@ -208,6 +205,7 @@ fn a_disk_hog_on_one_of_three_real_machines_is_an_outlier_from_p_to_the_alertman
     let alertmanager = Alertmanager::start(&scratch, free_address(), hook.address(), "1h");
     let rules = scratch.file("rules.toml", SOON);
     let more = [
+        FEW.to_owned(),
         format!("--rules-file={}", rules.display()),
         format!("--notify-alertmanagers=http://{}", alertmanager.address),
     ];
