@@ -12,6 +12,8 @@ use tests::{loop_device::Mount, root_or_skip, skip::alone, tool_or_skip, wait};
 use crate::place::Place;
 
 const NODE: &str = "real0";
+/// More reports than an agent has under way at once.
+const UNDER_WAY: u64 = 65;
 
 /// Writes until there is no room for another byte.
 fn fill(path: &Path) {
@@ -72,5 +74,8 @@ fn what_a_full_disk_costs_is_counted_and_said_and_the_agent_lives() {
 
     let sequences: Vec<u64> = place.stored(NODE).iter().map(|report| report.sequence).collect();
     assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
-    assert_eq!(sequences.last(), Some(&(sequences.len() as u64 + dropped)), "{sequences:?}");
+    // One that is dropped while it is under way arrives all the same: more may be counted as lost than are, and never fewer.
+    let missing = sequences.last().unwrap() - sequences.len() as u64;
+    assert!((missing..missing + UNDER_WAY).contains(&dropped), "{dropped} dropped, {missing} missing: {sequences:?}");
+    assert!(missing > 0, "{sequences:?}");
 }
