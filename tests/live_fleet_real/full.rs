@@ -74,7 +74,8 @@ fn what_a_full_disk_costs_is_counted_and_said_and_the_agent_lives() {
 
     let sequences: Vec<u64> = place.stored(NODE).iter().map(|report| report.sequence).collect();
     assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
-    // One that is dropped while it is under way arrives all the same: more may be counted as lost than are, and never fewer.
+    // One that is dropped after its acknowledgement came to nothing has arrived all the same: more may be counted as lost than
+    // are, and never fewer.
     let missing = sequences.last().unwrap() - sequences.len() as u64;
     assert!((missing..missing + UNDER_WAY).contains(&dropped), "{dropped} dropped, {missing} missing: {sequences:?}");
     assert!(missing > 0, "{sequences:?}");
