@@ -1,4 +1,5 @@
-//! A server that judges: six nodes, one of them slow, and a real Alertmanager that is told of it.
+//! A server that judges: six nodes, one of them slow, and a real Alertmanager that is told of it. And a simulated fleet, with a
+//! token for each node as real ones have.
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +12,10 @@ use std::{
 };
 
 use tests::{
+    agent,
     alertmanager::{Alertmanager, free_address},
     exposition::Scrape,
-    fleet::{Authority, Client, Server, batch, report, token, write_certificates},
+    fleet::{Authority, Client, Server, batch, report, token, token_command, write_certificates},
     receiver::Receiver,
     scratch::Scratch,
     skip, tool_or_skip, wait,
@@ -105,5 +107,35 @@ fn an_outlier_and_a_node_that_is_down_are_told_over_tls_with_tokens() {
     wait::until("N without it", || index(&scrape(), "_nodes").filter(|nodes| *nodes == 5.0));
     over.store(true, Relaxed);
     nodes.into_iter().for_each(|node| node.join().expect("a node"));
+    assert!(server.end(libc::SIGTERM).success());
+}
+
+#[test]
+fn a_simulated_fleet_has_a_token_for_each_node_and_every_report_is_taken() {
+    let _alone = skip::alone();
+    let (scratch, authority) = (Scratch::new(), Authority::new());
+    let state = scratch.path().join("state");
+    let names: Vec<String> = (1..=20).map(|node| format!("sim-{node:05}")).collect();
+    let create: Vec<&str> = ["create", "--nodes"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let made = token_command(&state, &create);
+    assert_eq!(made.lines().map(|line| line.split_once(' ').expect("a name and a token").0).collect::<Vec<_>>(), names);
+    let tokens = scratch.file("tokens", &made);
+    let ca = scratch.file("ca.pem", authority.pem());
+    let server = Server::start(&state, &write_certificates(scratch.path(), &authority));
+    let simulate = |nodes: &str| {
+        let mut command = agent::command(["simulate", "--interval=500ms", "--duration=2s", "--grace=20s", "--json"]);
+        command.arg(format!("--server=https://{}", server.address)).args(["--nodes", nodes]);
+        command.arg(format!("--tokens-file={}", tokens.display())).arg(format!("--ca-file={}", ca.display()));
+        agent::run(command)
+    };
+    let output = simulate("20");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert!(output.status.success(), "{summary}");
+    assert_eq!((&summary["acknowledged"], &summary["failed"]), (&summary["made"], &0.into()), "{summary}");
+    assert!(summary["made"].as_u64() >= Some(60), "{summary}");
+    // One more than there are tokens.
+    let output = simulate("21");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("there is no token for sim-00021"), "{said}");
     assert!(server.end(libc::SIGTERM).success());
 }

@@ -132,7 +132,8 @@ impl Collector {
             (waited, waits_lost, clock_offset) = (reading.waited, reading.waits_lost, reading.clock_offset_ns);
             Some(reading.sched)
         });
-        let monotonic_ns = monotonic_ns();
+        // Both at one moment: an interval that one clock measures begins where, by the other, the one before has ended.
+        let (monotonic_ns, realtime_ns) = (monotonic_ns(), realtime_ns());
         if waits_lost > 0 {
             tracing::debug!(lost = waits_lost, "long waits were overwritten before they were read");
         }
@@ -162,7 +163,7 @@ impl Collector {
         let sample = Sample {
             origin: self.origin.clone(),
             monotonic_ns,
-            realtime_ns: realtime_ns(),
+            realtime_ns,
             sched: sched.filter(|_| self.loaded.sched.is_some()),
             block,
             tasks,

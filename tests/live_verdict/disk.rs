@@ -1,18 +1,13 @@
 //! fio fills the queue of a disk that somebody else reads slowly and steadily. The alert names the disk and fio's control group.
 
-use std::{
-    fs::File,
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
-    process::Stdio,
-    time::Duration,
-};
+use std::{process::Stdio, time::Duration};
 
 use kpulse::{alert::State, index::Signal};
 use tests::{
     books::Books,
     fio,
     group::Group,
-    guard::{Forked, Running, fork},
+    guard::Running,
     loop_device::{LoopDevice, Plan},
     proc,
     receiver::Receiver,
@@ -31,23 +26,6 @@ const NAME: &str = "a_hog_on_a_disk_is_found_and_named";
 /// Requests that fio keeps in flight: as many as a loop device takes.
 const DEPTH: u64 = 128;
 
-/// Reads 4 KiB past the page cache, every millisecond or so.
-fn reader(device: &LoopDevice) -> Forked {
-    #[repr(align(4096))]
-    struct Block([u8; 4096]);
-    let disk = File::options().read(true).custom_flags(libc::O_DIRECT).open(device.path()).unwrap();
-    let blocks = Plan::memory().size / 4096;
-    fork(None, || {
-        let mut block = Block([0; 4096]);
-        for at in (0..).map(|n: u64| n * 7919 % blocks * 4096) {
-            let _ = disk.read_exact_at(&mut block.0, at);
-            // SAFETY: takes a number.
-            unsafe { libc::usleep(1_000) };
-        }
-    })
-    .unwrap()
-}
-
 fn moved_bytes(pid: u32) -> Option<u64> {
     let field = |key| proc::field(format!("/proc/{pid}/io"), key)?.parse::<u64>().ok();
     Some(field("read_bytes")? + field("write_bytes")?)
@@ -62,7 +40,7 @@ fn in_flight(device: &LoopDevice) -> u64 {
 fn attempt(group: &Group) -> Result<(), String> {
     let (place, receiver, device) = (Place::new(PERFORMANCE_INDEX_HIGH), Receiver::content(), Plan::memory().make());
     let agent = place.start(&receiver);
-    let victim = reader(&device);
+    let victim = device.read_steadily(4096, Duration::from_millis(1));
     let labels = [r#"mode="trailing""#, &format!("device=\"{}\"", device.name())];
     agent.scrape_until("a baseline", |scrape| scrape.sum("kpulse_response_contribution", &labels));
     if let Some(alert) = of_signal(alerts(&agent), "block") {

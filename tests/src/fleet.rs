@@ -376,19 +376,33 @@ pub fn batch(node: &str, reports: Vec<wire::Report>) -> wire::Batch {
 ///
 /// If they cannot be written.
 pub fn write_certificates(folder: &Path, authority: &Authority) -> Vec<String> {
-    let (certificate, key) = authority.issue("localhost", false);
-    let file = |name: &str, content: &str| -> PathBuf {
-        // In place at once, as a careful operator does.
-        let (path, beside) = (folder.join(name), folder.join(format!("{name}.new")));
-        std::fs::write(&beside, content).expect("a file of our own");
-        std::fs::rename(&beside, &path).expect("a file of our own");
-        path
-    };
+    write_certificates_of(folder, authority, "localhost")
+}
+
+/// The same for a server of this name or address.
+///
+/// # Panics
+///
+/// If they cannot be written.
+pub fn write_certificates_of(folder: &Path, authority: &Authority, name: &str) -> Vec<String> {
+    let (certificate, key) = authority.issue(name, false);
     let path = |path: PathBuf| path.display().to_string();
     vec![
         "--tls-key-file".into(),
-        path(file("key.pem", &key)),
+        path(replace(folder, "key.pem", &key)),
         "--tls-cert-file".into(),
-        path(file("cert.pem", &certificate)),
+        path(replace(folder, "cert.pem", &certificate)),
     ]
+}
+
+/// Puts a file in place at once, as a careful operator does.
+///
+/// # Panics
+///
+/// If that fails.
+pub fn replace(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let (path, beside) = (folder.join(name), folder.join(format!("{name}.new")));
+    std::fs::write(&beside, content).expect("a file of our own");
+    std::fs::rename(&beside, &path).expect("a file of our own");
+    path
 }

@@ -5,14 +5,20 @@
 use std::{
     fs,
     fs::File,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::{self, Command},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use kpulse::sample::DeviceId;
 
-use crate::{diskstats::Counts, wait};
+use crate::{
+    diskstats::Counts,
+    guard::{Forked, fork},
+    wait,
+};
 
 /// Runs a program to its end and gives what it wrote.
 ///
@@ -74,7 +80,7 @@ impl Plan {
             // With data: blocks that were only reserved are zeroes, for which no filesystem asks its disk.
             let noise: Vec<u8> = (0..1 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
             for offset in (0..self.size).step_by(noise.len()) {
-                std::os::unix::fs::FileExt::write_all_at(&made, &noise, offset).expect("room for the file");
+                made.write_all_at(&noise, offset).expect("room for the file");
             }
             made.sync_all().expect("the file is written");
         }
@@ -131,6 +137,28 @@ impl LoopDevice {
     /// If /sys does not say.
     pub fn id(&self) -> DeviceId {
         device_id(&self.name)
+    }
+
+    /// A process that reads so many bytes past the page cache, pauses, and reads on, here and there.
+    ///
+    /// # Panics
+    ///
+    /// If the device cannot be opened, or there is no process.
+    pub fn read_steadily(&self, bytes: usize, pause: Duration) -> Forked {
+        let disk = File::options().read(true).custom_flags(libc::O_DIRECT).open(self.path()).expect("our own device");
+        let sectors = fs::read_to_string(self.sys("size")).expect("its size").trim().parse::<u64>().expect("a number");
+        let blocks = sectors * 512 / bytes as u64;
+        // Both before the fork: a forked process may not allocate. Direct reads want memory on a page's border.
+        let mut room = vec![0; bytes + 4096];
+        let border = room.as_ptr().align_offset(4096);
+        let reader = fork(None, move || {
+            for at in (0..).map(|n: u64| n * 7919 % blocks * bytes as u64) {
+                let _ = disk.read_exact_at(&mut room[border..border + bytes], at);
+                // SAFETY: takes a number.
+                unsafe { libc::usleep(pause.as_micros() as u32) };
+            }
+        });
+        reader.expect("a process")
     }
 
     /// What the kernel counted, once nothing is under way any more.

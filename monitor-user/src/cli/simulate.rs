@@ -1,8 +1,14 @@
 //! `kpulse simulate`: a fleet that is not there, for those who want to know how large a server they need.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{WRONG, complain, print};
@@ -10,6 +16,7 @@ use crate::{
     agent,
     config::duration,
     notify::Url,
+    server::tokens::PREFIX,
     simulate::{self, Settings, Summary},
 };
 
@@ -34,7 +41,8 @@ pub fn command() -> Command {
             option("grace", "DURATION", "How long reports may wait for the server after that")
                 .default_value("1m")
                 .value_parser(duration::parse),
-            option("token-file", "PATH", "File with a token that is good for every node").value_parser(value_parser!(PathBuf)),
+            option("tokens-file", "PATH", "File with a token for each node, as kpulse token create --nodes prints it")
+                .value_parser(value_parser!(PathBuf)),
             option("ca-file", "PATH", "Certificates in PEM that the server is checked against [default: the system's]")
                 .value_parser(value_parser!(PathBuf)),
             option("seed", "NUMBER", "The same seed gives the same nodes and reports")
@@ -67,7 +75,7 @@ pub fn run(args: &ArgMatches) -> Result<ExitCode> {
     anyhow::ensure!(!time("interval").is_zero(), "--interval: expected a duration longer than 0");
     let settings = Settings {
         server,
-        token_file: path("token-file"),
+        tokens: path("tokens-file").map_or(Ok(BTreeMap::new()), |path| tokens(&path))?,
         ca_file: path("ca-file"),
         nodes: number("nodes") as usize,
         interval: time("interval"),
@@ -89,6 +97,23 @@ pub fn run(args: &ArgMatches) -> Result<ExitCode> {
     runtime.shutdown_background();
     print(&if json { format!("{}\n", serde_json::to_string(&summary)?) } else { text(&summary) })?;
     Ok(if summary.lost_total == 0 { ExitCode::SUCCESS } else { WRONG.into() })
+}
+
+/// Lines of a node's name, which may have spaces, and its token.
+fn tokens(path: &Path) -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(path).with_context(|| format!("--tokens-file: {} cannot be read", path.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            let parts = line.trim_end().rsplit_once(' ').filter(|(_, token)| token.starts_with(PREFIX));
+            let (name, token) = parts.with_context(|| {
+                // Not the line itself: it may be a token.
+                let number = number + 1;
+                format!("--tokens-file: {}: line {number}: expected a node's name and its token", path.display())
+            })?;
+            Ok((name.to_owned(), token.to_owned()))
+        })
+        .collect()
 }
 
 fn text(summary: &Summary) -> String {

@@ -22,7 +22,14 @@ pub fn command() -> Command {
         .about("Make a token and print it: it is shown this once and kept nowhere")
         .arg(Arg::new("node").long("node").value_name("NAME").help("For reports of the node with this name"))
         .arg(Arg::new("reader").long("reader").value_name("NAME").help("For reading; the name is for people"))
-        .group(ArgGroup::new("role").args(["node", "reader"]).required(true));
+        .arg(
+            Arg::new("nodes")
+                .long("nodes")
+                .value_name("NAME")
+                .num_args(1..)
+                .help("One for each of these nodes, printed as lines of a name and its token"),
+        )
+        .group(ArgGroup::new("role").args(["node", "nodes", "reader"]).required(true));
     let list = Command::new("list")
         .about("List the tokens: for what, since when, and whether they are revoked")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON array"));
@@ -50,10 +57,18 @@ pub fn run(args: &ArgMatches) -> Result<ExitCode> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock shows a time before 1970")?;
     let now_ns = now.as_nanos() as u64;
     match name {
+        "create" if args.contains_id("nodes") => {
+            let names = args.get_many::<String>("nodes").into_iter().flatten();
+            let made = tokens::create_all(&state, names.cloned().map(Role::Node), now_ns)?;
+            let line = |(token, entry): &(String, Entry)| match &entry.role {
+                Role::Node(name) | Role::Reader(name) => format!("{name} {token}\n"),
+            };
+            print(&made.iter().map(line).collect::<String>())?;
+        }
         "create" => {
             let node = args.get_one::<String>("node").map(|name| Role::Node(name.clone()));
             let reader = args.get_one::<String>("reader").map(|name| Role::Reader(name.clone()));
-            let role = node.or(reader).context("say --node or --reader")?;
+            let role = node.or(reader).context("say --node, --nodes or --reader")?;
             let (token, _) = tokens::create(&state, role, now_ns)?;
             print(&format!("{token}\n"))?;
         }

@@ -284,7 +284,7 @@ impl Node {
     /// What it says of reports that it dropped.
     pub fn say_lost(&mut self, said: u64) {
         match self.lost_said.replace(said) {
-            // What was lost before the server knew it, it has counted before it was restarted.
+            // What was lost before the server knew the node, it had no part in.
             None => {}
             Some(before) => self.lost.add(if said >= before { said - before } else { said }),
         }

@@ -7,7 +7,7 @@
 //! Nodes are spread over shards with a lock each, none of which is held for longer than a shard's share of a judgement.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{BuildHasher as _, RandomState},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -196,8 +196,22 @@ impl Registry {
                 totals.add(&report);
             }
         }
-        if let Some(lost) = lost {
-            node.say_lost(lost.reports);
+        // Who has lost nothing says nothing of it.
+        node.say_lost(lost.map_or(0, |lost| lost.reports));
+    }
+
+    /// How many reports each node has said that it lost, of those that did.
+    pub fn losses(&self) -> BTreeMap<String, u64> {
+        let of = |node: &Node| Some((node.name.to_string(), node.lost_said.filter(|said| *said > 0)?));
+        self.shards().flat_map(|shard| shard.nodes.values().filter_map(of).collect::<Vec<_>>()).collect()
+    }
+
+    /// Goes on with what the nodes had said before a restart: what they say beyond it, they have lost since.
+    pub fn restore_losses(&self, said: &BTreeMap<String, u64>) {
+        for mut shard in self.shards() {
+            for (name, node) in &mut shard.nodes {
+                node.lost_said = Some(said.get(name).copied().unwrap_or(0));
+            }
         }
     }
 

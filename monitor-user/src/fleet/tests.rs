@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use prost::Message as _;
+
 use super::{
     Judge, Judgement, Registry, Standing, Turned,
     indices::Indices,
+    node,
     testing::{EPOCH, Requests, S, at, registry, report, send, sender},
     window::Span,
 };
@@ -239,6 +242,35 @@ fn a_request_that_hangs_a_name_that_is_taken_and_what_was_lost_are_told() {
     ];
     // The second node is heard of its losses, but sends no report that can be taken.
     assert_eq!(fired, expected);
+}
+
+#[test]
+fn the_first_loss_of_a_node_is_told_also_if_the_server_was_away_meanwhile() {
+    let mut world = World::new(100);
+    let told = |world: &mut World, lost: u64| {
+        world.second += 10;
+        world.sequence += 1;
+        let lost = Some(wire::Lost { reports: lost, bytes: 9 }).filter(|of| of.reports > 0);
+        let (who, now) = (sender(&name(0)), at(world.second));
+        let report = report(world.sequence, world.second, &[USUAL.unwrap()]);
+        world.registry.admit(&who, [&report].into_iter(), 0, now).unwrap()[0].as_ref().unwrap();
+        let bytes = bytes::Bytes::from(report.encode_to_vec());
+        world.registry.stored(&who, std::iter::once((report, bytes)), lost, now.wall_ns, now);
+        world.judge.judge(&world.registry, now);
+        world.registry.look(&name(0), |node| node.lost.total).unwrap()
+    };
+    assert_eq!((told(&mut world, 0), told(&mut world, 3), told(&mut world, 3)), (0, 3, 3));
+    // The next server knows the node, and what it had said.
+    let said = world.registry.losses();
+    assert_eq!(said, [(name(0), 3)].into());
+    world.registry = registry(100);
+    let last = node::Stream { boot_id: "boot".into(), instance: 1, ..node::Stream::default() };
+    world.registry.restore(&name(0), &sender(&name(0)).machine, last);
+    world.registry.restore_losses(&said);
+    assert_eq!((told(&mut world, 5), told(&mut world, 5)), (2, 2));
+    // A node that is new to the server has lost to others.
+    world.registry = registry(100);
+    assert_eq!((told(&mut world, 5), told(&mut world, 6)), (0, 1));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! is done on a thread of its own, because ten thousand nodes take a noticeable part of a second.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
@@ -15,7 +16,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{routes::Shared, tls::Tls};
+use super::{losses, routes::Shared, tls::Tls};
 use crate::{
     alert::Alert,
     baselines,
@@ -66,6 +67,8 @@ pub struct Judging {
     publish: watch::Sender<Arc<Verdicts>>,
     rules_file: Option<PathBuf>,
     saved: Instant,
+    /// What nodes have said that they lost, as it is on disk; absent until it is.
+    losses: Option<BTreeMap<String, u64>>,
 }
 
 impl Judging {
@@ -79,7 +82,7 @@ impl Judging {
         publish: watch::Sender<Arc<Verdicts>>,
         rules_file: Option<PathBuf>,
     ) -> Self {
-        Self { judge, notifier, shared, tls, state, publish, rules_file, saved: Instant::now() }
+        Self { judge, notifier, shared, tls, state, publish, rules_file, saved: Instant::now(), losses: None }
     }
 
     /// Judges every `every` until `stopped`; `reload` makes it read rules and certificates again. Ends with everything saved.
@@ -114,6 +117,7 @@ impl Judging {
             }
         }
         self.save();
+        self.save_losses();
         self.notifier.shutdown().await;
         Ok(())
     }
@@ -135,6 +139,7 @@ impl Judging {
             if self.saved.elapsed() >= SAVE_INTERVAL {
                 self.save();
             }
+            self.save_losses();
             (self, judgement)
         });
         let (mut judging, judgement) = judged.await.context("the fleet can no longer be judged")?;
@@ -202,6 +207,18 @@ impl Judging {
         let now_ns = self.shared.clock.now().wall_ns;
         if let Err(error) = baselines::save(&self.state, &self.judge.indices.baselines, now_ns) {
             tracing::error!("what was learned of usual times would not survive a restart: {error}");
+        }
+    }
+
+    /// Hardly ever is there anything to write.
+    fn save_losses(&mut self) {
+        let losses = self.shared.registry.losses();
+        if self.losses.as_ref() == Some(&losses) {
+            return;
+        }
+        match losses::save(&self.state, &losses) {
+            Ok(()) => self.losses = Some(losses),
+            Err(error) => tracing::error!("what nodes lost would be told again after a restart: {error}"),
         }
     }
 }

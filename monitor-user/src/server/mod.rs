@@ -13,6 +13,7 @@
 //! | `body` | a body, with bounds on its length, its time and what it unpacks to |
 //! | `ingest` | one batch, from the head of the request to the acknowledgement |
 //! | `judging` | once an interval: judge, write down, tell |
+//! | `losses` | what nodes said that they lost, over a restart |
 //! | `figures`, [`metrics`] | what the server counts, and as metrics |
 //! | `routes` | what each address answers |
 //! | `showing` | what the pages and the API are made from |
@@ -35,6 +36,7 @@ mod figures;
 mod ingest;
 mod judging;
 mod listen;
+mod losses;
 pub mod metrics;
 mod pulse;
 mod routes;

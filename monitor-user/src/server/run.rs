@@ -16,7 +16,7 @@ use super::{
     figures::Figures,
     ingest::AT_ONCE,
     judging::{Judging, Verdicts, fleet_rules},
-    listen as accepting,
+    listen as accepting, losses,
     routes::{Shared, router},
     showing::Shown,
     tls::Tls,
@@ -88,6 +88,7 @@ pub async fn run(
     let store = Store::open(&state.join(STORE), store_limits(&config))?;
     let (clock, registry) = (Clock::start(), Registry::new(fleet_limits(&config)));
     restore(&registry, &store, &clock);
+    restore_losses(&registry, &state);
     let judge = judge(&config, &state, recovered.current)?;
     let url = pages(&config, address, tls.is_some());
     let node = notify::Node { name: fleet_name(), boot_id: String::new(), url: url.clone() };
@@ -214,6 +215,13 @@ fn restore(registry: &Registry, store: &Store, clock: &Clock) {
             last_at_ns: now.steady_of(stream.last_received_ns),
         };
         registry.restore(&stream.node, &stream.machine, known);
+    }
+}
+
+fn restore_losses(registry: &Registry, state: &std::path::Path) {
+    match losses::load(state) {
+        Ok(said) => said.iter().for_each(|said| registry.restore_losses(said)),
+        Err(error) => tracing::warn!("reports that nodes lost until now are not told: {error}"),
     }
 }
 

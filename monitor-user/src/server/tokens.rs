@@ -146,6 +146,29 @@ fn change<T>(state: &Path, change: impl FnOnce(&mut Vec<Entry>) -> Result<T, Err
 ///
 /// If the name is none, or the file cannot be changed.
 pub fn create(state: &Path, role: Role, now_ns: u64) -> Result<(String, Entry), Error> {
+    let made = make(role, now_ns)?;
+    change(state, |tokens| {
+        tokens.push(made.1.clone());
+        Ok(())
+    })?;
+    Ok(made)
+}
+
+/// Makes a token for each, all at once or none: thousands are one change of the file.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_all(state: &Path, roles: impl Iterator<Item = Role>, now_ns: u64) -> Result<Vec<(String, Entry)>, Error> {
+    let made = roles.map(|role| make(role, now_ns)).collect::<Result<Vec<_>, _>>()?;
+    change(state, |tokens| {
+        tokens.extend(made.iter().map(|(_, entry)| entry.clone()));
+        Ok(())
+    })?;
+    Ok(made)
+}
+
+fn make(role: Role, now_ns: u64) -> Result<(String, Entry), Error> {
     let (Role::Node(name) | Role::Reader(name)) = &role;
     if name.trim().is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
         return Err(Error::Name(name.clone()));
@@ -155,10 +178,6 @@ pub fn create(state: &Path, role: Role, now_ns: u64) -> Result<(String, Entry), 
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
     let sha256 = hash(&token);
     let entry = Entry { id: hex(&sha256[..ID]), sha256: hex(&sha256), role, created_ns: now_ns, revoked_ns: None };
-    change(state, |tokens| {
-        tokens.push(entry.clone());
-        Ok(())
-    })?;
     Ok((token, entry))
 }
 
@@ -299,6 +318,17 @@ mod tests {
             assert!(create(&directory.0, node(name), 1).is_err(), "{name:?}");
         }
         assert!(matches!(revoke(&directory.0, "00", 1), Err(Error::Unknown(_))));
+    }
+
+    #[test]
+    fn tokens_of_many_nodes_are_made_together_or_not_at_all() {
+        let directory = Directory::new();
+        let made = create_all(&directory.0, ["a", "b"].map(node).into_iter(), 5).unwrap();
+        let tokens = Tokens::open(&directory.0).unwrap();
+        let found: Vec<_> = made.iter().map(|(token, _)| tokens.find(token)).collect();
+        assert_eq!(found, [Found::Valid(node("a")), Found::Valid(node("b"))]);
+        assert!(create_all(&directory.0, ["c", ""].map(node).into_iter(), 6).is_err());
+        assert_eq!(list(&directory.0).unwrap().len(), 2);
     }
 
     #[test]

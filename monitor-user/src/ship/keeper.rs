@@ -87,6 +87,7 @@ impl Keeper {
                 }
                 *figures.lock().unwrap_or_else(PoisonError::into_inner) = spool.figures();
             }
+            spool.doubt_no_more();
             spool.save();
             drop(spool);
             // Whoever waits for it may have given up.

@@ -93,6 +93,9 @@ struct Settled {
     bytes: u64,
 }
 
+/// Which number counts a loss.
+type Reason = fn(&mut Settled) -> &mut u64;
+
 #[derive(Debug)]
 struct Entry {
     number: u64,
@@ -127,6 +130,10 @@ pub struct Spool {
     /// The one that grows.
     growing: Option<(u64, File)>,
     entries: VecDeque<Entry>,
+    /// The last of the batch that is under way.
+    under_way: u64,
+    /// Those of it that were dropped meanwhile, and their bytes: the server may have them all the same.
+    doubtful: Vec<(u64, Reason, u64)>,
     in_memory: u64,
     next: u64,
     settled: Settled,
@@ -149,6 +156,8 @@ impl Spool {
             files: BTreeMap::new(),
             growing: None,
             entries: VecDeque::new(),
+            under_way: 0,
+            doubtful: Vec::new(),
             in_memory: 0,
             next: 1,
             settled: load(folder),
@@ -263,25 +272,40 @@ impl Spool {
         let before = (self.settled.no_room, self.settled.too_old);
         let oldest_ns = now_ns.saturating_sub(self.limits.age.as_nanos() as u64);
         while self.entries.front().is_some_and(|entry| entry.end_ns < oldest_ns) {
-            self.settled.too_old += 1;
-            self.drop_first();
+            self.drop_first(|settled| &mut settled.too_old);
         }
         while self.in_memory > MEMORY_BYTES || (self.bytes() > self.limits.bytes && !self.entries.is_empty()) {
-            self.settled.no_room += 1;
-            self.drop_first();
+            self.drop_first(|settled| &mut settled.no_room);
         }
         if before != (self.settled.no_room, self.settled.too_old) {
             self.save();
         }
     }
 
-    fn drop_first(&mut self) {
+    fn drop_first(&mut self, reason: Reason) {
         let Some(entry) = self.entries.pop_front() else { return };
-        self.settled.bytes += match &entry.place {
+        let bytes = match &entry.place {
             Place::Disk { length, .. } => u64::from(*length),
             Place::Memory(bytes) => bytes.len() as u64,
         };
+        match entry.number <= self.under_way {
+            true => self.doubtful.push((entry.number, reason, bytes)),
+            false => self.lose(reason, bytes),
+        }
         self.release(entry);
+    }
+
+    fn lose(&mut self, reason: Reason, bytes: u64) {
+        *reason(&mut self.settled) += 1;
+        self.settled.bytes += bytes;
+    }
+
+    /// What was dropped while it was under way, and has not arrived, is lost: nothing is under way any more.
+    pub fn doubt_no_more(&mut self) {
+        self.under_way = 0;
+        for (_, reason, bytes) in std::mem::take(&mut self.doubtful) {
+            self.lose(reason, bytes);
+        }
     }
 
     /// Gives back the room of one that waits no more.
@@ -309,6 +333,7 @@ impl Spool {
 
     /// The oldest that wait, of one sender: at most so many reports and, beyond the first, so many bytes.
     pub fn oldest(&mut self, reports: usize, bytes: u64) -> Option<Batch> {
+        self.doubt_no_more();
         let mut batch = Batch { sender: self.sender.clone(), reports: Vec::new(), lost: self.lost(), others: 0 };
         let (mut size, mut damaged) = (0, Vec::new());
         for entry in &self.entries {
@@ -332,6 +357,7 @@ impl Spool {
         }
         self.settled.damaged += damaged.len() as u64;
         self.settle(&damaged);
+        self.under_way = batch.reports.last().map_or(0, |report| report.number);
         batch.others = (self.entries.len() - batch.reports.len()) as u64;
         (!batch.reports.is_empty()).then_some(batch)
     }
@@ -348,6 +374,7 @@ impl Spool {
 
     /// Forgets those with these numbers: the server has them, or will never.
     pub fn settle(&mut self, numbers: &[u64]) {
+        self.doubtful.retain(|(number, ..)| !numbers.contains(number));
         for number in numbers {
             if let Ok(place) = self.entries.binary_search_by_key(number, |entry| entry.number)
                 && let Some(entry) = self.entries.remove(place)

@@ -98,6 +98,23 @@ fn without_room_the_oldest_are_dropped_and_that_is_not_forgotten() {
 }
 
 #[test]
+fn what_is_dropped_while_it_is_under_way_is_lost_only_if_it_does_not_arrive() {
+    for arrived in [0, 2] {
+        let folder = Directory::new();
+        let mut spool = open(&folder.0, Limits { bytes: 4_000, ..LIMITS }, 1);
+        push(&mut spool, 1..3);
+        let batch = spool.oldest(4, 1 << 20).unwrap();
+        push(&mut spool, 3..101);
+        let numbers: Vec<u64> = batch.reports.iter().map(|waiting| waiting.number).take(arrived).collect();
+        spool.settle(&numbers);
+        let next = spool.oldest(4, 1 << 20).unwrap();
+        let figures = spool.figures();
+        assert_eq!(arrived as u64 + figures.lost["no_room"] + figures.waiting, 100, "{figures:?}");
+        assert_eq!(next.lost.reports, figures.lost["no_room"]);
+    }
+}
+
+#[test]
 fn what_is_too_old_is_dropped() {
     let folder = Directory::new();
     let mut spool = open(&folder.0, LIMITS, 1);

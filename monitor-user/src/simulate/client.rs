@@ -26,8 +26,8 @@ pub struct Client {
     pub http: Http,
     /// Where to.
     pub url: String,
-    /// Who we are.
-    pub auth: Auth,
+    /// Who the node is, as a header.
+    pub authorization: Option<String>,
     /// Shared by all nodes.
     pub tally: Rc<Tally>,
     /// When the first interval ends.
@@ -99,8 +99,8 @@ impl Client {
         let post = Post {
             url: self.url.clone(),
             content_type: wire::CONTENT_TYPE,
-            headers: Vec::new(),
-            auth: &self.auth,
+            headers: self.authorization.iter().map(|value| ("authorization", value.clone())).collect(),
+            auth: &Auth::default(),
             body,
         };
         let answer = self.http.post(post).await.map_err(|trouble| {

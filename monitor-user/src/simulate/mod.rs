@@ -21,7 +21,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, time::Duration};
 
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -30,7 +30,7 @@ pub use self::tally::Lost;
 use self::{client::Client, node::Node, tally::Tally};
 use crate::{
     host::self_stats::SelfStats,
-    notify::{Auth, Url, certificates, client::Client as Http},
+    notify::{Url, certificates, client::Client as Http},
 };
 
 /// How often it says how it goes.
@@ -41,8 +41,8 @@ const SAY: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// The server.
     pub server: Url,
-    /// A token for all of the nodes.
-    pub token_file: Option<PathBuf>,
+    /// A token for each of the nodes; none at all if the server asks for none.
+    pub tokens: BTreeMap<String, String>,
     /// What the server is checked against; the system's certificates if absent.
     pub ca_file: Option<PathBuf>,
     /// How many nodes.
@@ -77,7 +77,7 @@ pub struct Progress {
     /// Reports that the server has stored.
     pub acknowledged: u64,
     /// Reports that it refused for good, by reason.
-    pub refused: std::collections::BTreeMap<String, u64>,
+    pub refused: BTreeMap<String, u64>,
     /// Requests that came to nothing and are made again.
     pub failed: u64,
     /// Why the latest of them did.
@@ -110,11 +110,20 @@ pub struct Summary {
     pub lost_total: u64,
 }
 
+/// A node's header; none if nobody has a token.
+fn token(tokens: &BTreeMap<String, String>, node: &str) -> Result<Option<String>, String> {
+    match tokens.get(node) {
+        None if tokens.is_empty() => Ok(None),
+        None => Err(format!("there is no token for {node}: make one for each node, kpulse token create --nodes")),
+        Some(token) => Ok(Some(format!("Bearer {token}"))),
+    }
+}
+
 /// Runs it to its end on one thread. `say` is told every ten seconds.
 ///
 /// # Errors
 ///
-/// If there are too few file descriptors, or the certificates cannot be read.
+/// If there are too few file descriptors, the certificates cannot be read, or a node has no token while others have.
 pub async fn run(settings: Settings, mut say: impl FnMut(&Progress)) -> Result<Summary, String> {
     limit::open_files(settings.nodes + 64)?;
     let roots = match settings.server.is_https() {
@@ -122,7 +131,6 @@ pub async fn run(settings: Settings, mut say: impl FnMut(&Progress)) -> Result<S
         false => rustls::RootCertStore::empty(),
     };
     let tls = certificates::client(roots, None)?;
-    let auth = Auth { token_file: settings.token_file.clone(), ..Auth::default() };
     let tally = Rc::new(Tally::new(settings.nodes));
     let (begun, mut own) = (Instant::now(), SelfStats::new());
     let until = begun + settings.duration;
@@ -136,7 +144,7 @@ pub async fn run(settings: Settings, mut say: impl FnMut(&Progress)) -> Result<S
             // A client keeps one idle connection: so each node has one of its own.
             http: Http::with(tls.clone(), Duration::from_secs(30)),
             url: settings.server.join("/api/v1/reports"),
-            auth: auth.clone(),
+            authorization: token(&settings.tokens, &node.sender.node)?,
             tally: tally.clone(),
             first: begun + settings.interval.mul_f64(share),
             interval: settings.interval,

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use prost::Message as _;
 
@@ -12,7 +12,7 @@ use crate::{
 fn settings(url: &str, nodes: usize) -> Settings {
     Settings {
         server: Url::parse(url).unwrap(),
-        token_file: None,
+        tokens: BTreeMap::new(),
         ca_file: None,
         nodes,
         interval: Duration::from_millis(200),
@@ -39,6 +39,17 @@ async fn every_report_of_every_node_is_acknowledged_once() {
     assert_eq!(progress.made, progress.acknowledged + progress.refused["future"]);
     assert_eq!(seen.reports.len() as u64, progress.acknowledged);
     assert!(seen.reports.values().all(|&count| count == 1));
+}
+
+#[tokio::test]
+async fn each_node_has_its_token_or_nobody_has_one() {
+    let stub = Stub::new().await;
+    let tokens = [("sim-00001", "kp_one"), ("sim-00002", "kp_two")].map(|(node, token)| (node.into(), token.into()));
+    let with = |nodes| Settings { tokens: tokens.clone().into(), ..settings(&stub.url(), nodes) };
+    run(with(2), |_| ()).await.unwrap();
+    let said: std::collections::BTreeSet<String> = stub.seen.lock().unwrap().authorization.iter().cloned().collect();
+    assert_eq!(said, ["Bearer kp_one", "Bearer kp_two"].map(ToOwned::to_owned).into());
+    assert!(run(with(3), |_| ()).await.unwrap_err().contains("no token for sim-00003"));
 }
 
 #[tokio::test]
