@@ -13,6 +13,7 @@
 //! | `ingest` | a transaction of what came in |
 //! | `registry`, `ranges`, `load` | nodes, streams and their sequences in memory; how they get there |
 //! | `rollup` | sums over minutes and hours |
+//! | `checkpoint` | the log gets into the database while the writer goes on |
 //! | `retention` | what is too old or too much goes, a little at a time |
 //! | [`reader`], [`reports`], [`alerts`], [`indices`] | reading, bounded in rows and time |
 //! | [`backup`] | a copy while it runs |
@@ -27,12 +28,13 @@
 //!   transaction, for each node by itself; so a crash repeats nothing and loses nothing, and a report that comes a day late is
 //!   added to its own minute and hour like any other.
 //! - **Nothing waits for upkeep.** Sums, retention and giving back space are done by the same thread between transactions, in slices of
-//!   a few milliseconds, at a rate that follows from the number of nodes.
+//!   a few milliseconds, at a rate that follows from the number of nodes. The log is copied into the database by a thread beside it.
 //!
 //! Sources: the documentation of SQLite ("Write-Ahead Logging", "Rowid Tables", "Database File Format", "Online Backup API").
 
 pub mod alerts;
 pub mod backup;
+mod checkpoint;
 pub mod error;
 pub mod indices;
 mod ingest;
@@ -178,6 +180,7 @@ impl Store {
         let lock = lock(directory)?;
         let file = directory.join(FILE);
         let connection = schema::open_writer(&file, limits.patience, limits.cache_bytes)?;
+        let copier = schema::open_copier(&file, limits.patience)?;
         let registry = load::load(&connection).map_err(|error| Error::of(&file, &error))?;
         let status = Status { unrolled: registry.unrolled, ..Status::default() };
         let shared = Arc::new(Shared {
@@ -187,9 +190,8 @@ impl Store {
             pool: Pool::new(file.clone(), limits.patience, limits.read, limits.readers),
             clock,
         });
-        let writer = Writer::new(connection, limits, Arc::clone(&shared));
-        let run = move || writer.run();
-        let spawned = thread::Builder::new().name("store".into()).spawn(run);
+        let writer = Writer::new(connection, copier, limits, Arc::clone(&shared));
+        let spawned = writer.and_then(|writer| thread::Builder::new().name("store".into()).spawn(|| writer.run()));
         let writer = spawned.map_err(|source| Error::Io { path: file, what: "served by a thread", source })?;
         Ok(Self { shared, writer: Some(writer), _lock: lock })
     }

@@ -43,6 +43,6 @@ pub struct Status {
     pub file_bytes: u64,
     /// Of them, in use.
     pub used_bytes: u64,
-    /// Bytes in the write-ahead log that are not in the database yet.
+    /// Bytes of the write-ahead log in use.
     pub log_bytes: u64,
 }

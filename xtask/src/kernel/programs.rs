@@ -63,6 +63,7 @@ pub const NOT_INSIDE: &[(&str, &str)] = &[
     ("live_fleet_hostile", NO_KERNEL),
     ("live_fleet_judged", NO_KERNEL),
     ("live_fleet_killed", NO_KERNEL),
+    ("live_fleet_load", NO_KERNEL),
     ("live_rules", NO_KERNEL),
     ("live_store", NO_KERNEL),
     ("live_privileges", "it wants the users and the tools of a whole system"),
