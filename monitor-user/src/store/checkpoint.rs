@@ -123,7 +123,8 @@ impl Checkpoint {
     /// What the thread says; with `wait`, once it copies no more.
     fn answer(&self, wait: bool) -> State {
         let busy = |state: &mut State| wait && matches!(state, State::Busy);
-        let mut state = self.shared.changed.wait_while(self.shared.lock(), busy).unwrap_or_else(PoisonError::into_inner);
+        let mut state =
+            self.shared.changed.wait_while(self.shared.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         match &*state {
             State::Busy => State::Busy,
             State::Closed => State::Closed,

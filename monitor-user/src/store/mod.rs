@@ -17,7 +17,7 @@
 //! | `retention` | what is too old or too much goes, a little at a time |
 //! | [`reader`], [`reports`], [`alerts`], [`indices`] | reading, bounded in rows and time |
 //! | [`backup`] | a copy while it runs |
-//! | [`time`], `numbers` | intervals and keys; numbers in few bytes |
+//! | [`time`], `numbers`, `pack` | intervals and keys; numbers, and reports, in few bytes |
 //!
 //! # Decisions
 //!
@@ -41,6 +41,7 @@ mod ingest;
 pub mod limits;
 mod load;
 mod numbers;
+mod pack;
 mod queue;
 mod ranges;
 pub mod reader;
@@ -207,6 +208,9 @@ impl Store {
         reports: Vec<Incoming>,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send + 'static + use<> {
         let count = reports.len() as u64;
+        // Here and not by the writer: there is one of it, and many of those who submit.
+        let packed = |report: Incoming| Incoming { bytes: pack::pack(report.bytes), ..report };
+        let reports = reports.into_iter().map(packed).collect();
         let put = self.put(Work::Reports(reports));
         if put.is_err() {
             self.shared.status().turned_away += count;

@@ -41,6 +41,8 @@ const MIGRATIONS: &[&str] = &["
         points INTEGER NOT NULL, p REAL NOT NULL, most REAL NOT NULL, shift REAL NOT NULL, unevenness REAL NOT NULL,
         nodes REAL NOT NULL, PRIMARY KEY (resolution, series, at_ns)) WITHOUT ROWID;
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+", "
+    -- From here on bytes may be packed, see the module pack: the tables stay, but an older kpulse would not find a report in them.
 "];
 
 /// Bytes of the log's file that stay when it begins anew.

@@ -9,7 +9,7 @@ pub struct Status {
     pub queue: Depth,
     /// Reports that were stored.
     pub stored: u64,
-    /// Their bytes.
+    /// Their bytes on disk, packed.
     pub stored_bytes: u64,
     /// Reports that were there already.
     pub known: u64,

@@ -154,9 +154,8 @@ impl Daemon {
 pub fn cpu(pid: u32) -> Result<Duration> {
     let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
     // SAFETY: both write to our own variables.
-    let done = unsafe {
-        libc::clock_getcpuclockid(pid as i32, &mut clock) == 0 && libc::clock_gettime(clock, &mut time) == 0
-    };
+    let done =
+        unsafe { libc::clock_getcpuclockid(pid as i32, &mut clock) == 0 && libc::clock_gettime(clock, &mut time) == 0 };
     ensure!(done, "the process {pid} has ended");
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }

@@ -111,7 +111,12 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
     }
     let figure = |of: &[Run], figure: fn(&Run) -> f64| median(of.iter().map(figure));
     for (nodes, runs) in SIZES.into_iter().zip(&runs) {
-        report.figure(format!("{nodes} nodes every 10 s, CPU time a report"), figure(runs, Run::cost_ns), Unit::Ns, None);
+        report.figure(
+            format!("{nodes} nodes every 10 s, CPU time a report"),
+            figure(runs, Run::cost_ns),
+            Unit::Ns,
+            None,
+        );
     }
     let [few, some, many] = [0, 1, 2].map(|size| figure(&runs[size], Run::cost_ns));
     report.figure("CPU time a report, 10,000 nodes over 100", many / few, Unit::Ratio, Some(Floor::AtMost(1.3)));
@@ -121,7 +126,12 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
 
     let long = weigh(SIZES[2], INTERVAL, LONG_WARM, LONG_WATCH)?;
     let thousands = f64::from(SIZES[2]) / 1e3;
-    report.figure("10,000 nodes after 150 s, CPU of one core for 1,000 nodes", long.cpu * 100.0 / thousands, Unit::Percent, None);
+    report.figure(
+        "10,000 nodes after 150 s, CPU of one core for 1,000 nodes",
+        long.cpu * 100.0 / thousands,
+        Unit::Percent,
+        None,
+    );
     report.figure("resident memory for 1,000 nodes", long.rss_mib / thousands, Unit::MiB, None);
     report.figure("99 of 100 acknowledgements within", long.p99_ms, Unit::Ms, Some(Floor::AtMost(LATEST)));
     let lost = runs.iter().flatten().chain([&long]).map(|run| run.lost).sum();
@@ -136,6 +146,11 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
         }
         most = step.rate;
     }
-    report.figure("most reports a second that are stored as they come, 99 of 100 within 250 ms", most, Unit::Number, None);
+    report.figure(
+        "most reports a second that are stored as they come, 99 of 100 within 250 ms",
+        most,
+        Unit::Number,
+        None,
+    );
     Ok(())
 }
