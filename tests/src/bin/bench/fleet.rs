@@ -113,8 +113,8 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
     for (nodes, runs) in SIZES.into_iter().zip(&runs) {
         report.figure(
             format!("{nodes} nodes every 10 s, CPU time a report"),
-            figure(runs, Run::cost_ns),
-            Unit::Ns,
+            figure(runs, Run::cost_ns) / 1e6,
+            Unit::Ms,
             None,
         );
     }
