@@ -94,7 +94,8 @@ impl Histogram {
         let Some(first) = buckets.iter().position(|&count| count > 0) else {
             return Self { sum_ns, ..Self::default() };
         };
-        Self::trimmed(first, buckets[first..].to_vec(), sum_ns)
+        let last = buckets.iter().rposition(|&count| count > 0).unwrap_or(first);
+        Self { first: first as u16, counts: buckets[first..=last].to_vec(), sum_ns }
     }
 
     /// From (index, count) of buckets in any order, and the sum of the times in nanoseconds.
@@ -114,7 +115,7 @@ impl Histogram {
         Ok(Self::from_buckets(&buckets, sum_ns))
     }
 
-    /// The one way to build a histogram: equal contents are equal values.
+    /// Of any span of buckets: equal contents are equal values.
     fn trimmed(first: usize, mut counts: Vec<u64>, sum_ns: u64) -> Self {
         counts.truncate(counts.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1));
         let empty = counts.iter().take_while(|&&count| count == 0).count();

@@ -97,7 +97,8 @@ pub fn decode(bytes: &Bytes) -> Result<wire::Report, Refused> {
         Refused { sequence, reason, detail }
     })?;
     let refused = |(reason, detail)| Refused { sequence, reason, detail };
-    let report = wire::Report::decode(bytes.clone()).map_err(|e| refused((Reason::Malformed, e.to_string())))?;
+    // Of a slice: out of shared bytes every text would become one more share of them first.
+    let report = wire::Report::decode(&bytes[..]).map_err(|e| refused((Reason::Malformed, e.to_string())))?;
     possible(&report).map_err(refused)?;
     Ok(report)
 }

@@ -1,5 +1,7 @@
 //! Histograms as they travel: the buckets that are not empty, each by its distance from the one before.
 
+use monitor_common::histogram::BUCKETS;
+
 use super::wire;
 use crate::histogram::{Histogram, Invalid};
 
@@ -27,6 +29,21 @@ impl wire::Histogram {
     /// If there is no such bucket, or the counts are more than 64 bits hold: not after a check.
     pub fn times(&self) -> Result<Histogram, Invalid> {
         Histogram::from_sparse(self.buckets(), self.sum_ns)
+    }
+
+    /// Whether [`Self::times`] can be had, without making them: of every report that comes in.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let mut all = 0u64;
+        for (index, count) in self.buckets() {
+            if index >= BUCKETS {
+                return Err(Invalid::OutOfRange { first: index.min(u16::MAX.into()) as u16, length: 1 });
+            }
+            all = all.checked_add(count).ok_or(Invalid::TooMany)?;
+        }
+        Ok(())
     }
 
     /// Adds others' times.

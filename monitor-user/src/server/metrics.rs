@@ -260,6 +260,13 @@ pub const METRICS: &[Metric] = &[
     metric("kpulse_fleet_store_commit_seconds_total", Kind::Counter, "The time they took.", &[], |view, out| {
         out.value(&[], view.store.commit_ns as f64 / 1e9)
     }),
+    metric(
+        "kpulse_fleet_store_log_bytes",
+        Kind::Gauge,
+        "Bytes of the store's write-ahead log in use: it begins anew once all of it is in the database.",
+        &[],
+        |view, out| out.value(&[], view.store.log_bytes as f64),
+    ),
     metric("kpulse_fleet_store_bytes", Kind::Gauge, "Bytes of the database.", &[], |view, out| {
         out.value(&[], view.store.file_bytes as f64)
     }),

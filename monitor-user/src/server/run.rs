@@ -78,7 +78,7 @@ pub async fn run(
     listener: TcpListener,
     signals: Signals,
 ) -> Result<()> {
-    raise_open_files(config.nodes.clients as u64 + OTHER_FILES);
+    let clients = clients_within(raise_open_files(config.nodes.clients as u64 + OTHER_FILES), config.nodes.clients);
     let address = listener.local_addr().unwrap_or(config.listen);
     let state = config.state.dir.clone();
     let tls = Tls::open(&config.tls)?.map(Arc::new);
@@ -115,7 +115,7 @@ pub async fn run(
     let served = accepting::serve(
         listener,
         tls,
-        config.nodes.clients,
+        clients,
         router(Arc::clone(&shared), Arc::new(Shown::new(Arc::clone(&shared), config.index.mode))),
         Arc::clone(&shared),
         stopping(stopped),
@@ -268,27 +268,51 @@ fn say_hello(shared: &Shared, url: &str, address: SocketAddr, tls: Option<&Tls>)
     tracing::info!("listening on {scheme}://{address}/, metrics at {scheme}://{address}/metrics");
 }
 
-/// Each connection is an open file.
-fn raise_open_files(wanted: u64) {
+/// Each connection is an open file: raises the limit of open files to this, and gives it as it is then.
+fn raise_open_files(wanted: u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls take a limit that lives here.
-    let raised = unsafe {
-        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0
-            && (limit.rlim_cur >= wanted || {
-                let most = limit.rlim_max.max(wanted);
-                let higher = libc::rlimit { rlim_cur: wanted, rlim_max: most };
-                let hard = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
-                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const higher) == 0
-                    || libc::setrlimit(libc::RLIMIT_NOFILE, &raw const hard) == 0 && limit.rlim_max >= wanted
-            })
-    };
-    if !raised {
+    // SAFETY: the call fills a limit that lives here.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return wanted;
+    }
+    // Only who may, raises what the system allows as well.
+    for most in [limit.rlim_max.max(wanted), limit.rlim_max] {
+        if limit.rlim_cur >= wanted {
+            break;
+        }
+        let higher = libc::rlimit { rlim_cur: wanted.min(most), rlim_max: most };
+        // SAFETY: the call reads a limit that lives here.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const higher) } == 0 {
+            limit = higher;
+        }
+    }
+    limit.rlim_cur
+}
+
+/// As many connections as there can be with so many open files: more of them would take the store its own.
+fn clients_within(files: u64, clients: usize) -> usize {
+    let room = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    if room < clients {
         tracing::warn!(
-            "at most {} files can be open, fewer than nodes.clients asks for: raise the limit (LimitNOFILE={wanted})",
-            limit.rlim_max
+            "at most {files} files can be open: {room} connections at once, and not the {clients} of nodes.clients; raise the \
+             limit (LimitNOFILE={})",
+            clients as u64 + OTHER_FILES
         );
     }
+    clients.min(room)
 }
 
 /// Long enough for everything that is under way.
 pub const END: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_store() {
+        assert_eq!(clients_within(65_536, 25_000), 25_000);
+        assert_eq!(clients_within(20_000, 25_000), 19_744);
+        assert_eq!(clients_within(10, 25_000), 1);
+    }
+}

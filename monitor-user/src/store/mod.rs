@@ -13,10 +13,11 @@
 //! | `ingest` | a transaction of what came in |
 //! | `registry`, `ranges`, `load` | nodes, streams and their sequences in memory; how they get there |
 //! | `rollup` | sums over minutes and hours |
+//! | `checkpoint` | the log gets into the database while the writer goes on |
 //! | `retention` | what is too old or too much goes, a little at a time |
 //! | [`reader`], [`reports`], [`alerts`], [`indices`] | reading, bounded in rows and time |
 //! | [`backup`] | a copy while it runs |
-//! | [`time`], `numbers` | intervals and keys; numbers in few bytes |
+//! | [`time`], `numbers`, `pack` | intervals and keys; numbers, and reports, in few bytes |
 //!
 //! # Decisions
 //!
@@ -27,18 +28,20 @@
 //!   transaction, for each node by itself; so a crash repeats nothing and loses nothing, and a report that comes a day late is
 //!   added to its own minute and hour like any other.
 //! - **Nothing waits for upkeep.** Sums, retention and giving back space are done by the same thread between transactions, in slices of
-//!   a few milliseconds, at a rate that follows from the number of nodes.
+//!   a few milliseconds, at a rate that follows from the number of nodes. The log is copied into the database by a thread beside it.
 //!
 //! Sources: the documentation of SQLite ("Write-Ahead Logging", "Rowid Tables", "Database File Format", "Online Backup API").
 
 pub mod alerts;
 pub mod backup;
+mod checkpoint;
 pub mod error;
 pub mod indices;
 mod ingest;
 pub mod limits;
 mod load;
 mod numbers;
+mod pack;
 mod queue;
 mod ranges;
 pub mod reader;
@@ -178,6 +181,7 @@ impl Store {
         let lock = lock(directory)?;
         let file = directory.join(FILE);
         let connection = schema::open_writer(&file, limits.patience, limits.cache_bytes)?;
+        let copier = schema::open_copier(&file, limits.patience)?;
         let registry = load::load(&connection).map_err(|error| Error::of(&file, &error))?;
         let status = Status { unrolled: registry.unrolled, ..Status::default() };
         let shared = Arc::new(Shared {
@@ -187,9 +191,8 @@ impl Store {
             pool: Pool::new(file.clone(), limits.patience, limits.read, limits.readers),
             clock,
         });
-        let writer = Writer::new(connection, limits, Arc::clone(&shared));
-        let run = move || writer.run();
-        let spawned = thread::Builder::new().name("store".into()).spawn(run);
+        let writer = Writer::new(connection, copier, limits, Arc::clone(&shared));
+        let spawned = writer.and_then(|writer| thread::Builder::new().name("store".into()).spawn(|| writer.run()));
         let writer = spawned.map_err(|source| Error::Io { path: file, what: "served by a thread", source })?;
         Ok(Self { shared, writer: Some(writer), _lock: lock })
     }
@@ -205,6 +208,9 @@ impl Store {
         reports: Vec<Incoming>,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send + 'static + use<> {
         let count = reports.len() as u64;
+        // Here and not by the writer: there is one of it, and many of those who submit.
+        let packed = |report: Incoming| Incoming { bytes: pack::pack(report.bytes), ..report };
+        let reports = reports.into_iter().map(packed).collect();
         let put = self.put(Work::Reports(reports));
         if put.is_err() {
             self.shared.status().turned_away += count;

@@ -72,6 +72,8 @@ struct Inner {
     jobs: VecDeque<Job>,
     depth: Depth,
     closed: bool,
+    /// The writer waits for others to join what there is, up to so many reports: who comes before that does not wake it.
+    gathers: Option<usize>,
 }
 
 /// The queue.
@@ -101,8 +103,11 @@ impl Queue {
         inner.depth = depth;
         let (done, answer) = oneshot::channel();
         inner.jobs.push_back(Job { work, done });
+        let wake = inner.gathers.is_none_or(|enough| inner.depth.reports >= enough);
         drop(inner);
-        self.came.notify_one();
+        if wake {
+            self.came.notify_one();
+        }
         Ok(answer)
     }
 
@@ -116,6 +121,7 @@ impl Queue {
             return if inner.closed { Taken::Closed } else { Taken::Nothing };
         }
         let until = Instant::now() + gather;
+        inner.gathers = Some(most);
         let more = |inner: &mut Inner| !inner.closed && inner.depth.reports < most;
         while more(&mut inner) {
             let left = until.saturating_duration_since(Instant::now());
@@ -124,6 +130,7 @@ impl Queue {
             }
             inner = self.came.wait_timeout_while(inner, left, more).unwrap_or_else(PoisonError::into_inner).0;
         }
+        inner.gathers = None;
         let (mut jobs, mut reports) = (Vec::new(), 0);
         while reports < most
             && let Some(job) = inner.jobs.pop_front()

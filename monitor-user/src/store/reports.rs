@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use prost::Message as _;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{
     load::number,
-    numbers,
+    numbers, pack,
     reader::Page,
     time::{self, Resolution},
 };
@@ -37,6 +37,12 @@ impl Stored {
     }
 }
 
+/// A column of packed bytes. Those that are damaged come as they are: whoever decodes them finds that they are no report.
+fn unpacked(row: &Row, column: usize) -> rusqlite::Result<Bytes> {
+    let stored = row.get_ref(column)?.as_blob()?;
+    Ok(pack::unpack(stored).unwrap_or_else(|| Bytes::copy_from_slice(stored)))
+}
+
 /// Sums with their end in (from, to].
 pub(super) fn sums(
     connection: &Connection,
@@ -52,7 +58,7 @@ pub(super) fn sums(
     let behind = |ns: u64| time::key(node, resolution.interval(ns.saturating_add(1)));
     let rows = statement.query_map((behind(from_ns), behind(to_ns), limit as i64), |row| {
         let interval = time::interval_of(row.get(0)?);
-        Ok(Stored { end_ns: resolution.end_ns(interval), bytes: row.get::<_, Vec<u8>>(1)?.into() })
+        Ok(Stored { end_ns: resolution.end_ns(interval), bytes: unpacked(row, 1)? })
     })?;
     let items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let next = items.last().filter(|_| items.len() == limit).map(|stored| stored.end_ns);
@@ -102,13 +108,12 @@ pub(super) fn full(
         }
         let begin = items.len();
         for id in ids {
-            let found =
-                report.query_row([id as i64], |row| Ok((number(row, 0)?, row.get::<_, Vec<u8>>(1)?))).optional()?;
+            let found = report.query_row([id as i64], |row| Ok((number(row, 0)?, unpacked(row, 1)?))).optional()?;
             // One that has gone in the meantime was too old.
             let Some((end_ns, bytes)) = found.filter(|(end_ns, _)| (from_ns + 1..=to_ns).contains(end_ns)) else {
                 continue;
             };
-            items.push(Stored { end_ns, bytes: bytes.into() });
+            items.push(Stored { end_ns, bytes });
         }
         items[begin..].sort_by_key(|stored: &Stored| stored.end_ns);
         if items.len() >= limit {

@@ -25,6 +25,8 @@ const MOST: u64 = 4_000;
 const PAGES: u64 = 128;
 /// Free pages up to which nothing is given back, at least; they are soon used again.
 const KEEP_PAGES: u64 = 1_024;
+/// From one slice to the next; with [`MOST`] rows in each that is ten times what ten thousand nodes bring.
+const PACE: Duration = Duration::from_millis(50);
 /// From one look at what grows slowly to the next.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -32,6 +34,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Retention {
     limits: Limits,
     sums: Sums,
+    stepped: Option<Instant>,
     looked: Option<Instant>,
     /// Reports that had been stored at the last slice.
     stored: u64,
@@ -57,11 +60,15 @@ impl Size {
 
 impl Retention {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { limits: limits.clone(), sums: Sums::default(), looked: None, stored: 0 }
+        Self { limits: limits.clone(), sums: Sums::default(), stepped: None, looked: None, stored: 0 }
     }
 
     /// A slice of each kind.
     pub(super) fn step(&mut self, connection: &mut Connection, shared: &Shared) -> rusqlite::Result<()> {
+        if self.stepped.is_some_and(|stepped| stepped.elapsed() < PACE) {
+            return Ok(());
+        }
+        self.stepped = Some(Instant::now());
         let now_ns = (shared.clock)();
         let size = Size::of(connection)?;
         let over = size.used() > self.limits.bytes;

@@ -16,7 +16,7 @@ use super::{
     Shared,
     limits::Limits,
     load::{self, FLOOR},
-    numbers,
+    numbers, pack,
     registry::{Node, Registry, Source},
     time::{self, Resolution},
 };
@@ -24,6 +24,8 @@ use crate::report::{merge, wire::Report};
 
 /// The most nodes in one transaction.
 const SLICE: usize = 256;
+/// The fewest, where there are so many: a transaction for each would be a sync for each.
+const FEWEST: usize = 16;
 /// How long a transaction goes on to the next node.
 const SLICE_TIME: Duration = Duration::from_millis(15);
 /// How long after its end an hour is added up: until then most of what is late has come.
@@ -69,7 +71,7 @@ impl RollUp {
         let (tasks, count, last, floor) = {
             let registry = shared.registry();
             let count = self.count(registry.nodes.len());
-            if count == 0 {
+            if count < FEWEST.min(registry.nodes.len()).max(1) {
                 return Ok(());
             }
             let (tasks, last) = tasks(&registry, self.at, count, over);
@@ -187,16 +189,23 @@ fn add_up(
     let mut sum = None;
     reports.sort_unstable();
     for &(_, id) in &*reports {
-        let decoded =
-            statement.query_row([id as i64], |row| Ok(Report::decode(row.get_ref(0)?.as_blob()?))).optional()?;
+        let decoded = statement.query_row([id as i64], |row| Ok(decode(row.get_ref(0)?.as_blob()?))).optional()?;
         match decoded {
-            Some(Ok(report)) => combine(&mut sum, report),
+            Some(Some(report)) => combine(&mut sum, report),
             // Nobody knows what is in it; it is kept as it is.
-            Some(Err(_)) | None => *undecodable += 1,
+            Some(None) | None => *undecodable += 1,
         }
     }
     reports.sort_unstable_by_key(|&(_, id)| id);
     Ok(sum)
+}
+
+fn decode(stored: &[u8]) -> Option<Report> {
+    Report::decode(&pack::unpack(stored)?[..]).ok()
+}
+
+fn encode(report: &Report) -> Vec<u8> {
+    pack::pack(report.encode_to_vec().into()).into()
 }
 
 /// Adds a report to a sum, the one that ended later to the other: what was at the end is then what was at the later end.
@@ -227,14 +236,14 @@ fn minute(
     let (mut numbers, mut whole) = (Vec::new(), None);
     if let Some((there, bytes)) = found {
         numbers = there;
-        whole = Report::decode(&bytes[..]).ok();
+        whole = decode(&bytes);
     }
     let last = numbers::decode(&numbers).last().unwrap_or(0);
     numbers::encode(&mut numbers, last, ids);
     if let Some(sum) = sum {
         combine(&mut whole, sum.clone());
     }
-    let bytes = whole.unwrap_or_default().encode_to_vec();
+    let bytes = encode(&whole.unwrap_or_default());
     let mut statement =
         transaction.prepare_cached("INSERT OR REPLACE INTO minutes (key, reports, bytes) VALUES (?1, ?2, ?3)")?;
     statement.execute((key, numbers, bytes)).map(drop)
@@ -242,11 +251,11 @@ fn minute(
 
 fn add_to_hour(transaction: &Transaction, key: i64, sum: Report) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached("SELECT bytes FROM hours WHERE key = ?1")?;
-    let found = statement.query_row([key], |row| Ok(Report::decode(row.get_ref(0)?.as_blob()?).ok())).optional()?;
+    let found = statement.query_row([key], |row| Ok(decode(row.get_ref(0)?.as_blob()?))).optional()?;
     let mut whole = found.flatten();
     combine(&mut whole, sum);
     let mut statement = transaction.prepare_cached("INSERT OR REPLACE INTO hours (key, bytes) VALUES (?1, ?2)")?;
-    statement.execute((key, whole.unwrap_or_default().encode_to_vec())).map(drop)
+    statement.execute((key, encode(&whole.unwrap_or_default()))).map(drop)
 }
 
 /// Adds up the minutes of the hours that are over; how many hours.
@@ -259,7 +268,7 @@ fn hours(transaction: &Transaction, node: &Node, over: u64) -> rusqlite::Result<
     let mut sums: BTreeMap<u64, Option<Report>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let hour = time::interval_of(row.get(0)?) / 60;
-        if let Ok(report) = Report::decode(row.get_ref(1)?.as_blob()?) {
+        if let Some(report) = decode(row.get_ref(1)?.as_blob()?) {
             combine(sums.entry(hour).or_default(), report);
         }
     }

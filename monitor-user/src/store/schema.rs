@@ -41,7 +41,12 @@ const MIGRATIONS: &[&str] = &["
         points INTEGER NOT NULL, p REAL NOT NULL, most REAL NOT NULL, shift REAL NOT NULL, unevenness REAL NOT NULL,
         nodes REAL NOT NULL, PRIMARY KEY (resolution, series, at_ns)) WITHOUT ROWID;
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+", "
+    -- From here on bytes may be packed, see the module pack: the tables stay, but an older kpulse would not find a report in them.
 "];
+
+/// Bytes of the log's file that stay when it begins anew.
+const LOG_KEPT: i64 = 64 << 20;
 
 /// The version of the tables that this kpulse knows.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -52,6 +57,19 @@ pub(super) fn open_writer(file: &Path, patience: Duration, cache_bytes: u64) -> 
     let mut connection = Connection::open_with_flags(file, flags).map_err(|error| Error::of(file, &error))?;
     let found = identify(file, &connection, patience)?;
     prepare(&mut connection, found, cache_bytes).map_err(|error| Error::of(file, &error))?;
+    Ok(connection)
+}
+
+/// Opens a connection that copies the log into the database, beside the writer's.
+pub(super) fn open_copier(file: &Path, patience: Duration) -> Result<Connection, Error> {
+    let error = |error| Error::of(file, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(error)?;
+    connection.busy_timeout(patience).map_err(error)?;
+    // The log is synced before it is copied, and the database before the log begins anew.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(error)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(error)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEPT).map_err(error)?;
     Ok(connection)
 }
 
@@ -95,10 +113,10 @@ fn prepare(connection: &mut Connection, found: i64, cache_bytes: u64) -> rusqlit
     // What was acknowledged survives a loss of power.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -((cache_bytes >> 10) as i64))?;
-    // The writer copies the log itself, when nobody waits for it.
+    // See the module checkpoint.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // A log that grew while somebody read for long gives its room back.
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
     connection.set_prepared_statement_cache_capacity(64);
     let known = usize::try_from(found).unwrap_or(MIGRATIONS.len()).min(MIGRATIONS.len());
     for (before, migration) in MIGRATIONS.iter().enumerate().skip(known) {

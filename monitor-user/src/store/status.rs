@@ -9,7 +9,7 @@ pub struct Status {
     pub queue: Depth,
     /// Reports that were stored.
     pub stored: u64,
-    /// Their bytes.
+    /// Their bytes on disk, packed.
     pub stored_bytes: u64,
     /// Reports that were there already.
     pub known: u64,
@@ -43,6 +43,6 @@ pub struct Status {
     pub file_bytes: u64,
     /// Of them, in use.
     pub used_bytes: u64,
-    /// Bytes in the write-ahead log that are not in the database yet.
+    /// Bytes of the write-ahead log in use.
     pub log_bytes: u64,
 }

@@ -2,17 +2,16 @@
 //! little upkeep before it looks at the queue again.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, MAIN_DB, wal::CheckpointMode};
 
 use super::{
-    Shared, ingest,
+    Shared,
+    checkpoint::Checkpoint,
+    ingest,
     limits::Limits,
     queue::{Job, Taken},
     retention::Retention,
@@ -25,8 +24,6 @@ use crate::store::{error::Unavailable, queue::Work};
 const IDLE: Duration = Duration::from_millis(100);
 /// After upkeep failed, how long it is left alone.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Bytes of a page.
-const PAGE: u64 = 4096;
 
 /// The writer.
 pub(super) struct Writer {
@@ -35,10 +32,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     roll_up: RollUp,
     retention: Retention,
-    /// Pages in the log, as the latest transaction left it.
-    log_pages: Arc<AtomicU64>,
-    /// As many there were when it was copied last.
-    copied_pages: u64,
+    checkpoint: Checkpoint,
     upkeep_from: Instant,
 }
 
@@ -55,18 +49,16 @@ impl Drop for Ended {
 }
 
 impl Writer {
-    pub(super) fn new(mut connection: Connection, limits: Limits, shared: Arc<Shared>) -> Self {
-        let log_pages = Arc::new(AtomicU64::new(0));
-        let pages = Arc::clone(&log_pages);
-        let hook = move |_: &mut rusqlite::hooks::Wal, count: i32| {
-            pages.store(u64::try_from(count).unwrap_or(0), Relaxed);
-            Ok(())
-        };
-        if let Err(error) = connection.wal_hook(Some(hook)) {
-            tracing::warn!("the size of the store's log is not known: {error}");
-        }
+    /// `copier`: a connection for the copying of the log.
+    pub(super) fn new(
+        mut connection: Connection,
+        copier: Connection,
+        limits: Limits,
+        shared: Arc<Shared>,
+    ) -> std::io::Result<Self> {
+        let checkpoint = Checkpoint::start(&mut connection, copier, limits.log_bytes)?;
         let (roll_up, retention) = (RollUp::new(&limits), Retention::new(&limits));
-        Self { connection, limits, shared, roll_up, retention, log_pages, copied_pages: 0, upkeep_from: Instant::now() }
+        Ok(Self { connection, limits, shared, roll_up, retention, checkpoint, upkeep_from: Instant::now() })
     }
 
     /// Writes until the queue is closed and empty.
@@ -80,6 +72,8 @@ impl Writer {
             }
             self.upkeep();
         }
+        // Its thread has ended then, and has no connection any more.
+        drop(self.checkpoint);
         if let Err(error) = self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE) {
             tracing::warn!("the store's log was not copied into the database, and will be at the next start: {error}");
         }
@@ -132,8 +126,9 @@ impl Writer {
             .roll_up
             .step(&mut self.connection, &self.shared)
             .and_then(|()| self.retention.step(&mut self.connection, &self.shared))
-            .and_then(|()| self.checkpoint());
+            .and_then(|()| self.checkpoint.step(&self.connection));
         let mut status = self.shared.status();
+        status.log_bytes = self.checkpoint.log_bytes();
         match done {
             Ok(()) => status.upkeep_trouble = None,
             Err(error) => {
@@ -144,20 +139,5 @@ impl Writer {
                 }
             }
         }
-    }
-
-    /// Copies the log into the database once it is large enough. Nobody waits for it but who comes next.
-    fn checkpoint(&mut self) -> rusqlite::Result<()> {
-        let pages = self.log_pages.load(Relaxed);
-        let most = self.limits.log_bytes / PAGE;
-        // While somebody reads for long the log cannot begin anew: then it is copied now and then, not each time.
-        if pages >= most && (pages < self.copied_pages || pages >= self.copied_pages + most / 4) {
-            self.connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)?;
-            self.copied_pages = pages;
-        } else if pages < most {
-            self.copied_pages = 0;
-        }
-        self.shared.status().log_bytes = pages * PAGE;
-        Ok(())
     }
 }

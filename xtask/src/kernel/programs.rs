@@ -72,6 +72,7 @@ pub const NOT_INSIDE: &[(&str, &str)] = &[
     ("live_fleet_killed", NO_KERNEL),
     ("live_faults", "the guest has its own checks of faults; these want the tools and the room of a whole system"),
     ("live_fleet_real", "it wants namespaces of the network, an Alertmanager, and fio at full speed"),
+    ("live_fleet_load", NO_KERNEL),
     ("live_rules", NO_KERNEL),
     ("live_store", NO_KERNEL),
     ("live_privileges", "it wants the users and the tools of a whole system"),

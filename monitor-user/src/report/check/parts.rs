@@ -146,7 +146,7 @@ fn histogram(what: &str, of: &Option<wire::Histogram>) -> Checked {
     if of.gaps.iter().skip(1).any(|&gap| gap == 0) {
         return impossible("a bucket is there twice".into());
     }
-    if let Err(error) = of.times() {
+    if let Err(error) = of.check() {
         return impossible(error.to_string());
     }
     numbers(what, &[of.sum_ns, sum(of.counts.iter().copied())])

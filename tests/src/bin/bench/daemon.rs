@@ -95,13 +95,7 @@ impl Daemon {
     ///
     /// If it has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
-        // SAFETY: both write to our own variables.
-        let done = unsafe {
-            libc::clock_getcpuclockid(self.pid() as i32, &mut clock) == 0 && libc::clock_gettime(clock, &mut time) == 0
-        };
-        ensure!(done, "the agent has ended");
-        Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+        cpu(self.pid())
     }
 
     /// Hundredths of one CPU that it uses while `wait` goes on.
@@ -150,6 +144,20 @@ impl Daemon {
     fn pid(&self) -> u32 {
         self.running.0.id()
     }
+}
+
+/// CPU time of all threads of a process so far, as the scheduler accounts it.
+///
+/// # Errors
+///
+/// If it has ended.
+pub fn cpu(pid: u32) -> Result<Duration> {
+    let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: both write to our own variables.
+    let done =
+        unsafe { libc::clock_getcpuclockid(pid as i32, &mut clock) == 0 && libc::clock_gettime(clock, &mut time) == 0 };
+    ensure!(done, "the process {pid} has ended");
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
 fn get(address: &str, path: &str) -> Result<Vec<u8>> {

@@ -12,7 +12,7 @@
 //! | [`slowdown`] | what loads lose |
 //! | [`agent`] | CPU time, memory and scrapes of the daemon; [`daemon`] starts it |
 //! | [`scale`], [`synthetic`] | as it grows with CPUs, devices and tasks |
-//! | [`store`] | what the server's store takes |
+//! | [`store`], [`fleet`] | what the server's store takes; what the whole server does |
 //! | [`tasks`] | a task snapshot against a walk of /proc |
 //! | [`loads`] | the loads and the disk they run on |
 //! | [`report`] | the tables |
@@ -21,6 +21,7 @@ mod agent;
 mod block;
 mod budget;
 mod daemon;
+mod fleet;
 mod loads;
 mod programs;
 mod report;
@@ -57,6 +58,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "rules", title: "Rules", run: rules::run },
     Benchmark { name: "scale", title: "Growth with CPUs, devices and tasks", run: scale::run },
     Benchmark { name: "store", title: "The server's store", run: store::run },
+    Benchmark { name: "fleet", title: "The server of a fleet", run: fleet::run },
 ];
 
 /// Rounds of every comparison, unless told otherwise.

@@ -37,10 +37,15 @@ const STEADY: Duration = Duration::from_secs(20);
 const LEAST: f64 = 4_000.0;
 
 /// Where the database lies: on a disk, not in memory.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new() -> Result<Self> {
+    /// An empty one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn new() -> Result<Self> {
         let path = std::env::current_dir()?.join(format!("target/bench-store-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         Ok(Self(path))
