@@ -7,11 +7,15 @@
 //! | [`tasks`] | the byte stream of the task iterator |
 //! | [`events`] | records of the ring buffer |
 //! | [`proc`] | every parser of /proc and /sys |
-//! | [`config`] | the configuration file, and one value of every key |
+//! | [`config`] | the configuration file of the agent and of the server, and one value of every key |
 //! | [`rules`] | a file of rules |
 //! | [`recording`] | a recording, and windows from it |
+//! | [`reports`] | the body of a request to the server, and everything that is made of the reports in it |
+//! | [`query`] | what comes in an address: every page and every answer of the API |
 //!
 //! None of them may panic, whatever the bytes are.
+
+mod server;
 
 use std::path::Path;
 
@@ -35,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     ("config", config),
     ("rules", rules),
     ("recording", recording),
+    ("reports", reports),
+    ("query", query),
 ];
 
 /// Type information: parsed, and every field and tracepoint of every probe looked for.
@@ -87,7 +93,7 @@ pub fn proc(bytes: &[u8]) {
     host::parse_anything(bytes);
 }
 
-/// A configuration file, and the same text as the value of every key.
+/// A configuration file of the agent and of the server, and the same text as the value of every key.
 pub fn config(bytes: &[u8]) {
     settings::parse_anything(bytes);
 }
@@ -108,6 +114,18 @@ pub fn recording(bytes: &[u8]) {
         }
         before = Some(sample);
     }
+}
+
+/// The body of a request to the server, packed or not: taken up, judged, added up and shown.
+pub fn reports(bytes: &[u8]) {
+    for packed in [false, true] {
+        server::take(bytes, packed);
+    }
+}
+
+/// What comes in an address: a node's name or an alert's id, and after a question mark the query.
+pub fn query(bytes: &[u8]) {
+    server::ask(bytes);
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! `cargo xtask fuzz` and `cargo xtask miri`: what needs a nightly toolchain, and so is not part of the tests.
+//! `cargo xtask fuzz` and `cargo xtask miri`: what needs more tools than the tests, and has no end of its own.
 //!
 //! The tests replay the kept corpus of `fuzz/corpus` without any of it.
 
+use std::{fs, path::Path};
+
 use anyhow::{Context as _, Result, ensure};
 
-use crate::shell;
+use crate::{requirements::Purpose, setup, shell};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -15,28 +17,48 @@ pub struct Args {
     targets: Vec<String>,
 }
 
-const TARGETS: [&str; 7] = ["btf", "tasks", "events", "proc", "config", "rules", "recording"];
-
 /// Throws nonsense at everything that reads bytes from outside.
 ///
 /// # Errors
-/// Where cargo-fuzz or the nightly toolchain is missing, or a target panics.
+/// Where what it needs cannot be installed, there is no such target, or a target panics.
 pub fn fuzz(args: &Args) -> Result<()> {
-    shell::output(shell::command("cargo").args(["+nightly", "fuzz", "--version"])).context(
-        "needed are a nightly toolchain (rustup toolchain install nightly) and cargo-fuzz (cargo install cargo-fuzz)",
-    )?;
-    for target in TARGETS.iter().filter(|it| args.targets.is_empty() || args.targets.iter().any(|name| name == *it)) {
+    let all = targets(&shell::workspace().join("fuzz/fuzz_targets"))?;
+    let unknown = args.targets.iter().find(|name| !all.contains(name));
+    ensure!(
+        unknown.is_none(),
+        "there is no target {}: targets are {}",
+        unknown.unwrap_or(&String::new()),
+        all.join(", ")
+    );
+    setup::ensure_for(&[Purpose::Build, Purpose::Fuzz])?;
+    for target in all.iter().filter(|it| args.targets.is_empty() || args.targets.contains(it)) {
         shell::headline(&format!("fuzz {target}"));
+        let [found, failures] = ["corpus", "failures"].map(|of| format!("target/fuzz/{of}/{target}/"));
+        for folder in [&found, &failures] {
+            let folder = shell::workspace().join(folder);
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        // Without the address sanitizer: what is reached is safe Rust, twice as fast without, and what is not is run under Miri.
         let mut fuzz = shell::command("cargo");
-        fuzz.args(["+nightly", "fuzz", "run", target]).current_dir(shell::workspace());
+        fuzz.args(["fuzz", "run", "--sanitizer=none", "--target-dir=target/fuzz/build", target]);
         // The corpus that is kept is read; what is found goes elsewhere.
-        fuzz.args([format!("target/fuzz-corpus/{target}"), format!("fuzz/corpus/{target}")]);
-        std::fs::create_dir_all(shell::workspace().join("target/fuzz-corpus").join(target))?;
+        fuzz.args([found, format!("fuzz/corpus/{target}")]);
         fuzz.args(["--", &format!("-max_total_time={}", args.seconds), "-max_len=65536", "-timeout=10"]);
-        shell::run(&mut fuzz)?;
+        shell::run(fuzz.arg(format!("-artifact_prefix={failures}")))?;
     }
-    ensure!(args.targets.iter().all(|name| TARGETS.contains(&name.as_str())), "targets are {}", TARGETS.join(", "));
     Ok(())
+}
+
+/// Their names: those of the files in this folder, each of which is one.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let files = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut names = Vec::new();
+    for file in files {
+        let path = file.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        names.extend(path.file_stem().and_then(|name| Some(name.to_str()?.to_owned())));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Runs the pure code that has `unsafe` in it or reads bytes from outside under Miri.
@@ -44,8 +66,7 @@ pub fn fuzz(args: &Args) -> Result<()> {
 /// # Errors
 /// Where Miri is missing, or finds something.
 pub fn miri() -> Result<()> {
-    shell::output(shell::command("cargo").args(["+nightly", "miri", "--version"]))
-        .context("needed is Miri: rustup component add miri --toolchain nightly")?;
+    setup::ensure_for(&[Purpose::Miri])?;
     shell::headline("Miri");
     let mut common = shell::command("cargo");
     common.args(["+nightly", "miri", "test", "--package", "monitor-common"]).current_dir(shell::workspace());

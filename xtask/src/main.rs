@@ -51,7 +51,7 @@ enum Command {
     Dist(dist::Args),
     /// Run the agent for a long time and see whether anything of it grows
     Soak(soak::Args),
-    /// Throw nonsense at everything that reads bytes from outside (nightly toolchain, cargo-fuzz)
+    /// Throw nonsense at everything that reads bytes from outside (cargo-fuzz)
     Fuzz(fuzz::Args),
     /// Run the parsers under Miri (nightly toolchain)
     Miri,

@@ -2,7 +2,10 @@
 //!
 //! To need one more thing, add a line. [`crate::setup`] installs from top to bottom.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -28,6 +31,10 @@ pub enum Purpose {
     Dist,
     /// Try what was packed
     VerifyDist,
+    /// Throw nonsense at what reads bytes from outside
+    Fuzz,
+    /// Run the parsers under Miri
+    Miri,
 }
 
 /// One thing needed.
@@ -50,6 +57,8 @@ pub enum Source {
     Target,
     /// The crate `name`, installed under `target/tools`; there, if `name --version` says `version`.
     Crate { version: &'static str },
+    /// The toolchain `name`, beside the active one, with these components; there, if it has them all under its sysroot.
+    Toolchain { components: &'static [&'static str], probes: &'static [&'static str] },
     /// Debian packages; there, if all `binaries` are.
     Debian {
         packages: &'static [&'static str],
@@ -260,6 +269,21 @@ pub const REQUIREMENTS: &[Requirement] = &[
             elsewhere: None,
         },
     },
+    Requirement {
+        name: "nightly",
+        why: "sanitizers, and Miri with the source of the standard library",
+        purposes: &[Purpose::Fuzz, Purpose::Miri],
+        source: Source::Toolchain {
+            components: &["rust-src", "miri"],
+            probes: &["lib/rustlib/src/rust/library/core", "bin/cargo-miri"],
+        },
+    },
+    Requirement {
+        name: "cargo-fuzz",
+        why: "builds and runs the targets of fuzz/",
+        purposes: &[Purpose::Fuzz],
+        source: Source::Crate { version: "0.13.2" },
+    },
 ];
 
 const fn debian(packages: &'static [&'static str], binaries: &'static [&'static str]) -> Source {
@@ -294,6 +318,14 @@ impl Machine {
             Source::Crate { version } => {
                 let program = shell::tools().join("bin").join(requirement.name);
                 shell::output(Command::new(program).arg("--version")).is_ok_and(|said| says_version(&said, version))
+            }
+            Source::Toolchain { probes, .. } => {
+                let toolchain = format!("+{}", requirement.name);
+                // A rustc that is not rustup's knows no other toolchain.
+                let sysroot = shell::command("rustc").args([&toolchain, "--print", "sysroot"]).output();
+                let sysroot = sysroot.ok().filter(|output| output.status.success());
+                let sysroot = sysroot.and_then(|output| String::from_utf8(output.stdout).ok());
+                sysroot.is_some_and(|sysroot| probes.iter().all(|it| Path::new(sysroot.trim_end()).join(it).exists()))
             }
             Source::Debian { binaries, .. } => binaries.iter().all(|binary| shell::has(binary)),
         }

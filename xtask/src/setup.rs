@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what is missing from the table of [`crate::requirements`], and only that.
 //!
 //! Each thing is named, with its reason, before anything is installed. What is installed outside this repository is a
-//! component of the active toolchain or a Debian package; the rest goes under `target/tools`.
+//! component of the active toolchain, the nightly toolchain or a Debian package; the rest goes under `target/tools`.
 
 use std::{fs, path::Path, time::Instant};
 
@@ -51,8 +51,13 @@ pub fn ensure_for(purposes: &[Purpose]) -> Result<bool> {
     let is_debian = |it: &Requirement| matches!(it.source, Source::Debian { .. });
     for group in missing.chunk_by(|a, b| is_debian(a) && is_debian(b)) {
         match group[0].source {
-            Source::Component { .. } => rustup_add("component", group[0])?,
-            Source::Target => rustup_add("target", group[0])?,
+            Source::Component { .. } => rustup(group[0], &["component", "add", group[0].name])?,
+            Source::Target => rustup(group[0], &["target", "add", group[0].name])?,
+            Source::Toolchain { components, .. } => {
+                let components = components.join(",");
+                let install = ["toolchain", "install", group[0].name, "--profile=minimal", "--component"];
+                rustup(group[0], &[install.as_slice(), &[&components]].concat())?;
+            }
             Source::Crate { version } => install_crate(group[0], version)?,
             Source::Debian { .. } => install_packages(group, &mut packages_are_known)?,
         }
@@ -71,22 +76,23 @@ fn origin(requirement: &Requirement) -> String {
     match requirement.source {
         Source::Component { .. } => "a component of the Rust toolchain".into(),
         Source::Target => "a target of the Rust toolchain".into(),
+        Source::Toolchain { components, .. } => format!("a Rust toolchain of its own, with {}", components.join(", ")),
         Source::Crate { version } => format!("{version} from crates.io, a few minutes, into target/tools"),
         Source::Debian { packages, .. } => format!("Debian: {}", packages.join(", ")),
     }
 }
 
-/// `kind` is what rustup calls it: a component or a target.
-fn rustup_add(kind: &str, requirement: &Requirement) -> Result<()> {
+/// Has rustup install something.
+fn rustup(requirement: &Requirement, args: &[&str]) -> Result<()> {
     let name = requirement.name;
-    shell::headline(&format!("rustup {kind} add {name}"));
+    shell::headline(&format!("rustup {}", args.join(" ")));
     ensure!(
         shell::has("rustup"),
         "{name} is missing and there is no rustup to add it: install Rust from https://rustup.rs, or {name} from where \
          this Rust came from"
     );
     // Without `--toolchain`, rustup adds to the toolchain that runs this.
-    shell::run(shell::command("rustup").args([kind, "add", name]))
+    shell::run(shell::command("rustup").args(args))
         .with_context(|| format!("setup stopped at {name}: rustup could not add it (is the network there?)"))
 }
 

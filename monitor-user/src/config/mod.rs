@@ -121,14 +121,23 @@ pub fn load(sources: &Sources) -> Result<Loaded, Errors> {
     loading.finish()
 }
 
-/// Has the bytes read as a file, and as the value of every key, whatever they are: for [`crate::fuzz`].
+/// Has the bytes read as a file of the agent's and of the server's keys, and as the value of every key, whatever they are, and what came of
+/// it held against itself and shown: for [`crate::fuzz`].
 pub(crate) fn parse_anything(bytes: &[u8]) {
-    let mut config = Config::default();
-    let _ = file::parse(Path::new("fuzz"), bytes, KEYS, &mut config);
     let text = String::from_utf8_lossy(bytes);
-    for key in KEYS {
-        let _ = key.set(&mut config, Given::Text(&text));
-        let _ = key.toml(&config);
+    for keys in [KEYS, SERVER_KEYS] {
+        let mut loading = Loading::new(keys);
+        let path = Path::new("fuzz");
+        let contents = file::parse(path, bytes, keys, &mut loading.config);
+        loading.contents(path, contents);
+        if let Ok(loaded) = loading.finish() {
+            let _ = show(&loaded);
+        }
+        let mut config = Config::of(keys);
+        for key in keys {
+            let _ = key.set(&mut config, Given::Text(&text));
+            let _ = key.toml(&config);
+        }
     }
 }
 
@@ -164,6 +173,10 @@ impl Loading {
             }
             return;
         };
+        self.contents(path, contents);
+    }
+
+    fn contents(&mut self, path: &Path, contents: file::Contents) {
         for (key, line) in contents.keys {
             self.origin.insert(key.name, Origin::File { path: path.into(), line });
         }

@@ -1,6 +1,6 @@
 //! The kept corpus, as it is and damaged in many ways: no target may panic.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::*;
 
@@ -54,10 +54,28 @@ fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// What `cargo xtask fuzz` runs are the files; what cargo builds is in the manifest; what is replayed is the table.
+#[test]
+#[cfg_attr(miri, ignore = "reads many files, and nothing else")]
+fn every_target_can_be_built_and_has_a_corpus() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let in_folder = |name: &str| {
+        let entries = fs::read_dir(folder.join(name)).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let known: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(in_folder("fuzz_targets"), known);
+    assert_eq!(in_folder("corpus"), known);
+    let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+    let built = manifest["bin"].as_array().unwrap().iter().map(|bin| bin["name"].as_str().unwrap().to_owned());
+    assert_eq!(built.collect::<BTreeSet<_>>(), known);
+}
+
 #[test]
 fn the_kept_corpus_whole_and_damaged_makes_nothing_panic() {
-    // Miri is a thousand times slower.
-    let variants = if cfg!(miri) { 2 } else { 200 };
+    // Miri is a thousand times slower. Without a fuzzer, KPULSE_NONSENSE=100000 is the next best thing.
+    let asked = std::env::var("KPULSE_NONSENSE").ok().and_then(|text| text.parse().ok());
+    let variants = asked.unwrap_or(if cfg!(miri) { 2 } else { 200 });
     for (name, target) in TARGETS {
         let files = corpus(name);
         assert!(!files.is_empty(), "no corpus for {name}");

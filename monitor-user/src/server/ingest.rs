@@ -39,7 +39,7 @@ use super::{
     routes::Shared,
 };
 use crate::{
-    fleet::{Now, Turned},
+    fleet::{Now, Registry, Turned},
     report::{
         check::{self, Refused},
         envelope::{Envelope, Malformed},
@@ -164,7 +164,7 @@ struct Batch {
     lost: Option<wire::Lost>,
     sent_ns: u64,
     /// Each report as it came and as what it is, or why it is refused.
-    reports: Vec<Result<(wire::Report, Bytes), Refused>>,
+    reports: Vec<Result<Taken, Refused>>,
 }
 
 impl Batch {
@@ -198,21 +198,13 @@ fn may(sends: &Sends, batch: Batch) -> Result<Batch, Turn> {
 /// Puts on disk what can be, and says what became of each.
 async fn store(shared: &Shared, batch: Batch) -> Result<wire::Answer, Turn> {
     let Batch { sender, lost, sent_ns, reports } = batch;
-    let unreadable = reports.iter().filter(|report| report.is_err()).count() as u64;
-    let readable = reports.iter().filter_map(|report| report.as_ref().ok()).map(|(report, _)| report);
     let now = shared.clock.now();
-    let mut admission = shared.registry.admit(&sender, readable, unreadable, now).map_err(turned)?.into_iter();
     let mut answer = wire::Answer { version: wire::VERSION, ..wire::Answer::default() };
-    let mut taken = Vec::with_capacity(reports.len());
-    for report in reports {
-        match report.and_then(|report| admission.next().unwrap_or(Ok(())).map(|()| report)) {
-            Ok(report) => taken.push(report),
-            Err(refused) => {
-                shared.figures.refused[refused.reason as usize].fetch_add(1, Relaxed);
-                tracing::debug!("of {:?}: {refused}", sender.node);
-                answer.refused.push(refused.into());
-            }
-        }
+    let (taken, refused) = sort(&shared.registry, &sender, reports, now).map_err(turned)?;
+    for refused in refused {
+        shared.figures.refused[refused.reason as usize].fetch_add(1, Relaxed);
+        tracing::debug!("of {:?}: {refused}", sender.node);
+        answer.refused.push(refused.into());
     }
     if !taken.is_empty() {
         shared.store.submit(incoming(&sender, &taken, now)).await.map_err(unavailable)?;
@@ -223,8 +215,48 @@ async fn store(shared: &Shared, batch: Batch) -> Result<wire::Answer, Turn> {
     Ok(answer)
 }
 
-fn incoming(sender: &wire::Sender, taken: &[(wire::Report, Bytes)], now: Now) -> Vec<Incoming> {
-    let one = |(report, bytes): &(wire::Report, Bytes)| Incoming {
+/// A report as it is, and as it came.
+type Taken = (wire::Report, Bytes);
+
+/// Those that may be stored, and those that are refused.
+fn sort(
+    registry: &Registry,
+    sender: &wire::Sender,
+    reports: Vec<Result<Taken, Refused>>,
+    now: Now,
+) -> Result<(Vec<Taken>, Vec<Refused>), Turned> {
+    let unreadable = reports.iter().filter(|report| report.is_err()).count() as u64;
+    let readable = reports.iter().filter_map(|report| report.as_ref().ok()).map(|(report, _)| report);
+    let mut admission = registry.admit(sender, readable, unreadable, now)?.into_iter();
+    let (mut taken, mut refused) = (Vec::with_capacity(reports.len()), Vec::new());
+    for report in reports {
+        match report.and_then(|report| admission.next().unwrap_or(Ok(())).map(|()| report)) {
+            Ok(report) => taken.push(report),
+            Err(why) => refused.push(why),
+        }
+    }
+    Ok((taken, refused))
+}
+
+/// Has the bytes taken up as a body, whatever they are, by `registry`, at a time at which its last report may come; gives what was taken
+/// and when: for [`crate::fuzz`].
+pub(crate) fn take_anything(registry: &Registry, body: &[u8], packed: bool) -> Option<(Vec<wire::Report>, Now)> {
+    let body = if packed { body::unpack(body).ok()? } else { Bytes::copy_from_slice(body) };
+    let Batch { sender, lost, sent_ns, reports } = Batch::open(body).ok()?;
+    let end_ns = reports.iter().flatten().last().map_or(sent_ns, |(report, _)| report.end_ns);
+    // No clock of a server goes beyond the year 2116.
+    let end_ns = end_ns.min(1 << 62);
+    let now = Now { steady_ns: end_ns, wall_ns: end_ns };
+    let (taken, refused) = sort(registry, &sender, reports, now).ok()?;
+    refused.into_iter().for_each(|refused| drop(wire::Refusal::from(refused)));
+    incoming(&sender, &taken, now);
+    let reports = taken.iter().map(|(report, _)| report.clone()).collect();
+    registry.stored(&sender, taken.into_iter(), lost, sent_ns, now);
+    Some((reports, now))
+}
+
+fn incoming(sender: &wire::Sender, taken: &[Taken], now: Now) -> Vec<Incoming> {
+    let one = |(report, bytes): &Taken| Incoming {
         node: sender.node.clone(),
         sender: sender.clone(),
         sequence: report.sequence,

@@ -33,7 +33,7 @@
 pub mod auth;
 mod body;
 mod figures;
-mod ingest;
+pub(crate) mod ingest;
 mod judging;
 mod listen;
 mod losses;

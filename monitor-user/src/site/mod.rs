@@ -14,10 +14,12 @@
 //! | [`text`] | lists and a node as lines for a terminal |
 //! | `chart` | lines and heat maps as SVG that follow the width of the screen |
 //! | `page` | the pages |
+//! | `asked` | from a question to a page |
 //! | `api` | the API and its description |
 //! | `routes` | addresses, headers, refusals |
 
 mod api;
+mod asked;
 mod chart;
 pub mod metrics;
 pub mod model;
@@ -35,3 +37,21 @@ pub use self::{
     routes::{ADDRESSES, router},
     source::Source,
 };
+
+/// Has every page and every answer made for the same question, whatever it is: for [`crate::fuzz`].
+pub(crate) fn ask_anything(source: &dyn Source, segment: &str, query: &str) {
+    use api::{answers, query_range};
+    let pages = [
+        asked::fleet(source, query),
+        asked::node(source, segment, query),
+        asked::alerts(source, query),
+        asked::alert(source, segment),
+    ];
+    pages.iter().filter_map(|page| page.as_ref().err()).for_each(|refusal| drop(asked::sorry(refusal)));
+    let _ = answers::nodes(source, query).map(|answer| serde_json::to_vec(&answer));
+    let _ = answers::node(source, segment, query).map(|answer| serde_json::to_vec(&answer));
+    let _ = answers::index(source, query).map(|answer| serde_json::to_vec(&answer));
+    let _ = answers::alerts(source, query).map(|answer| serde_json::to_vec(&answer));
+    let _ = answers::alert(source, segment, query).map(|answer| serde_json::to_vec(&answer));
+    let _ = query_range::ask(source, query).map(|answer| serde_json::to_vec(&answer));
+}

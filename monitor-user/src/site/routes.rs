@@ -19,17 +19,12 @@ use tokio::sync::Semaphore;
 use super::{
     api::{
         answers::{self, Refusal},
-        openapi,
-        paths::{ALERT, INDEX, NODE},
-        query_range,
+        openapi, query_range,
     },
-    model::AlertLine,
-    page::{self, alerts, fleet, node, range},
-    params::{Params, Problem},
-    select::select,
+    asked, page,
+    params::Problem,
     source::Source,
 };
-use crate::{alert::Alert, index::Signal, report, window};
 
 /// Every address and what it is for.
 pub const ADDRESSES: &[(&str, &str)] = &[
@@ -126,14 +121,8 @@ impl State {
         match self.ask(work).await {
             Ok(page) => html(StatusCode::OK, page),
             Err(refusal) => {
-                let (status, problem) = refusal.parts();
-                let title = match status {
-                    StatusCode::BAD_REQUEST => "This is no question",
-                    StatusCode::NOT_FOUND => "There is no such thing",
-                    _ => "There is no answer now",
-                };
-                let expected = problem.expected.map(|expected| format!(". Expected: {expected}."));
-                html(status, page::sorry(title, &format!("{}{}", problem.error, expected.unwrap_or_default())))
+                let page = asked::sorry(&refusal);
+                html(refusal.parts().0, page)
             }
         }
     }
@@ -176,123 +165,42 @@ fn json(answer: &impl Serialize) -> Response {
     }
 }
 
-/// Alerts that are pending or fire: the server's own, the worst first.
-fn active(source: &dyn Source) -> Vec<AlertLine> {
-    let mut lines: Vec<_> = source.active_alerts().iter().map(|alert| AlertLine::from(alert.as_ref())).collect();
-    alerts::worst_first(&mut lines);
-    lines
-}
-
-fn firing(source: &dyn Source) -> usize {
-    node::firing(source.active_alerts().iter().map(AsRef::<Alert>::as_ref))
-}
-
 async fn fleet_page(Extract(state): Extract<State>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        let params = Params::parse(query.as_deref().unwrap_or_default(), page::NODE_PARAMS)?;
-        let now_ns = source.now_ns();
-        let span = range::of(&params, now_ns)?;
-        let nodes = select(source.nodes(), &answers::selection(&params, page::NODE_LIMIT)?);
-        let series = |&signal: &Signal| (signal, source.index_series(signal, None, span));
-        Ok(fleet::page(&fleet::View {
-            now_ns,
-            fleet: source.fleet(),
-            alerts: active(source),
-            series: Signal::ALL.iter().map(series).collect(),
-            span,
-            nodes,
-            params,
-        }))
-    };
-    state.page(work).await
-}
-
-fn no_node(name: &str) -> Refusal {
-    Refusal::Nothing(Problem::new(format!("no node has the name {name:?}, or none has reported under it")))
+    state.page(move |source| asked::fleet(source, &query.unwrap_or_default())).await
 }
 
 async fn node_page(Extract(state): Extract<State>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        let params = Params::parse(query.as_deref().unwrap_or_default(), node::PARAMS)?;
-        let now_ns = source.now_ns();
-        let span = range::of(&params, now_ns)?;
-        let detail = source.node(&name).ok_or_else(|| no_node(&name))?;
-        let reports = source.reports(&name, span);
-        let now = detail.window.as_ref().and_then(|window| Some((window.end_realtime_ns, window.tasks.clone()?)));
-        let of = |report: &report::wire::Report| -> Option<(u64, window::Tasks)> {
-            let tasks = report::view::window(report, &window::Options::default()).tasks?;
-            Some((report.end_ns, tasks))
-        };
-        let tasks = now.or_else(|| reports.iter().flatten().rev().filter(|report| report.tasks.is_some()).find_map(of));
-        Ok(node::page(&node::View { now_ns, node: detail, firing: firing(source), span, reports, tasks, params }))
-    };
-    state.page(work).await
+    state.page(move |source| asked::node(source, &name, &query.unwrap_or_default())).await
 }
 
 async fn alerts_page(Extract(state): Extract<State>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        let params = Params::parse(query.as_deref().unwrap_or_default(), alerts::PARAMS)?;
-        let filter = answers::alert_filter(&params)?;
-        let after = params.after("after")?;
-        let past = source.alerts(&filter, after.as_ref(), alerts::LIMIT).map(answers::lines);
-        Ok(alerts::page(&alerts::View { now_ns: source.now_ns(), active: active(source), past, params }))
-    };
-    state.page(work).await
-}
-
-fn find_alert(source: &dyn Source, id: &str) -> Result<Arc<Alert>, Refusal> {
-    let here = source.active_alerts().into_iter().find(|alert| alert.id == id);
-    let alert = match here {
-        Some(alert) => Some(alert),
-        None => source.alert(id)?,
-    };
-    alert.ok_or_else(|| Refusal::Nothing(Problem::new("there is no such alert: /alerts lists those that are kept")))
+    state.page(move |source| asked::alerts(source, &query.unwrap_or_default())).await
 }
 
 async fn alert_page(Extract(state): Extract<State>, Path(id): Path<String>) -> Response {
-    let work = move |source: &dyn Source| {
-        let alert = find_alert(source, &id)?;
-        Ok(alerts::alert(&alert, firing(source)))
-    };
-    state.page(work).await
+    state.page(move |source| asked::alert(source, &id)).await
 }
 
 async fn nodes_json(Extract(state): Extract<State>, RawQuery(query): RawQuery) -> Response {
-    state.json(move |source| answers::nodes(source, query.as_deref().unwrap_or_default())).await
+    state.json(move |source| answers::nodes(source, &query.unwrap_or_default())).await
 }
 
 async fn node_json(Extract(state): Extract<State>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        Params::parse(query.as_deref().unwrap_or_default(), &NODE.known())?;
-        source.node(&name).ok_or_else(|| no_node(&name))
-    };
-    state.json(work).await
+    state.json(move |source| answers::node(source, &name, &query.unwrap_or_default())).await
 }
 
 async fn index_json(Extract(state): Extract<State>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        Params::parse(query.as_deref().unwrap_or_default(), &INDEX.known())?;
-        Ok(source.fleet())
-    };
-    state.json(work).await
+    state.json(move |source| answers::index(source, &query.unwrap_or_default())).await
 }
 
 async fn alerts_json(Extract(state): Extract<State>, RawQuery(query): RawQuery) -> Response {
-    state.json(move |source| answers::alerts(source, query.as_deref().unwrap_or_default())).await
+    state.json(move |source| answers::alerts(source, &query.unwrap_or_default())).await
 }
 
 async fn alert_json(Extract(state): Extract<State>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        Params::parse(query.as_deref().unwrap_or_default(), &ALERT.known())?;
-        find_alert(source, &id)
-    };
-    state.json(work).await
+    state.json(move |source| answers::alert(source, &id, &query.unwrap_or_default())).await
 }
 
 async fn range_json(Extract(state): Extract<State>, RawQuery(query): RawQuery) -> Response {
-    let work = move |source: &dyn Source| {
-        let question = query_range::question(query.as_deref().unwrap_or_default(), source.now_ns())?;
-        query_range::answer(source, &question)
-    };
-    state.json(work).await
+    state.json(move |source| query_range::ask(source, &query.unwrap_or_default())).await
 }

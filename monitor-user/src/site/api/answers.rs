@@ -1,11 +1,13 @@
 //! From a question to an answer, for all but [`super::query_range`].
 
-use super::paths::{ALERTS, LIMIT, MOST, NODES};
+use std::sync::Arc;
+
+use super::paths::{ALERT, ALERTS, INDEX, LIMIT, MOST, NODE, NODES};
 use crate::{
-    alert::{Severity, State},
+    alert::{Alert, Severity, State},
     index::Signal,
     site::{
-        model::{AlertLine, Alerts, Node, Page, Presence},
+        model::{AlertLine, Alerts, Fleet, Node, NodeDetail, Page, Presence},
         params::{Params, Problem, written},
         select::{Order, Selection, select},
         source::{AlertPage, Source, Unreadable},
@@ -68,6 +70,31 @@ pub fn nodes(source: &dyn Source, query: &str) -> Result<Page<Node>, Refusal> {
     Ok(select(source.nodes(), &asked))
 }
 
+/// `/api/v1/nodes/NAME`
+///
+/// # Errors
+///
+/// If the question is wrong, or there is no such node.
+pub fn node(source: &dyn Source, name: &str, query: &str) -> Result<NodeDetail, Refusal> {
+    Params::parse(query, &NODE.known())?;
+    source.node(name).ok_or_else(|| no_node(name))
+}
+
+/// That there is no node of this name.
+pub fn no_node(name: &str) -> Refusal {
+    Refusal::Nothing(Problem::new(format!("no node has the name {name:?}, or none has reported under it")))
+}
+
+/// `/api/v1/index`
+///
+/// # Errors
+///
+/// If the question is wrong.
+pub fn index(source: &dyn Source, query: &str) -> Result<Fleet, Refusal> {
+    Params::parse(query, &INDEX.known())?;
+    Ok(source.fleet())
+}
+
 /// Which alerts a question asks for.
 ///
 /// # Errors
@@ -97,6 +124,30 @@ pub fn alerts(source: &dyn Source, query: &str) -> Result<Alerts, Refusal> {
     let after = params.after("after")?;
     let limit = params.number("limit", LIMIT, 1..=MOST)?;
     Ok(lines(source.alerts(&filter, after.as_ref(), limit as usize)?))
+}
+
+/// `/api/v1/alerts/ID`
+///
+/// # Errors
+///
+/// If the question is wrong, there is no such alert, or the past cannot be read.
+pub fn alert(source: &dyn Source, id: &str, query: &str) -> Result<Arc<Alert>, Refusal> {
+    Params::parse(query, &ALERT.known())?;
+    find_alert(source, id)
+}
+
+/// One alert, from memory or of the past.
+///
+/// # Errors
+///
+/// If there is no such alert, or the past cannot be read.
+pub fn find_alert(source: &dyn Source, id: &str) -> Result<Arc<Alert>, Refusal> {
+    let here = source.active_alerts().into_iter().find(|alert| alert.id == id);
+    let alert = match here {
+        Some(alert) => Some(alert),
+        None => source.alert(id)?,
+    };
+    alert.ok_or_else(|| Refusal::Nothing(Problem::new("there is no such alert: /alerts lists those that are kept")))
 }
 
 /// Without the evidence.

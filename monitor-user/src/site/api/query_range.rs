@@ -74,6 +74,15 @@ impl std::fmt::Debug for What {
     }
 }
 
+/// Reads a question and answers it.
+///
+/// # Errors
+///
+/// As [`question`] and [`answer`].
+pub fn ask(source: &dyn Source, query: &str) -> Result<Answer, Refusal> {
+    answer(source, &question(query, source.now_ns())?)
+}
+
 /// Reads a question.
 ///
 /// # Errors

@@ -43,7 +43,8 @@ pub fn clock(at_ns: u64, span: &Span) -> String {
 
 /// Labels of a linear axis from 0 to at least `max`: the upper end, and the labels.
 pub fn linear(max: f64) -> (f64, Vec<f64>) {
-    let max = if max.is_finite() && max > 0.0 { max } else { 1.0 };
+    // Of what is nearly nothing a step would be nothing, and there would be no end of labels.
+    let max = if max.is_normal() && max > 0.0 { max } else { 1.0 };
     let power = 10f64.powf((max / 4.0).log10().floor());
     let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| max / step <= 4.0);
     let step = step.unwrap_or(10.0 * power);
@@ -75,7 +76,7 @@ mod tests {
             let (end, labels) = linear(max);
             assert!(end >= max && end <= max * 2.5 && (2..=6).contains(&labels.len()), "{max}: {end} {labels:?}");
         }
-        for odd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        for odd in [0.0, -1.0, f64::NAN, f64::INFINITY, 5e-324] {
             assert_eq!(linear(odd).0, 1.0);
         }
     }

@@ -21,7 +21,7 @@ use crate::{
         source::{Span, Unreadable},
     },
     table::units,
-    window::{Tasks, Window},
+    window::{Tasks, Window, sum},
 };
 
 /// The parameters of the page.
@@ -220,7 +220,7 @@ fn events(out: &mut String, reports: &[Report]) -> fmt::Result {
     out.push_str("<h2>Events <span class=dim>in the time shown above</span></h2>");
     let of = |kind: usize| {
         reports.iter().filter_map(move |report| {
-            let n: u64 = report.events.iter().filter(|it| it.kind as usize == kind).map(|it| it.seen).sum();
+            let n = sum(report.events.iter().filter(|it| it.kind as usize == kind).map(|it| it.seen));
             (n > 0).then_some((report.end_ns, n))
         })
     };
@@ -233,7 +233,7 @@ fn events(out: &mut String, reports: &[Report]) -> fmt::Result {
             );
         }
         any = true;
-        let n: u64 = of(i).map(|(_, n)| n).sum();
+        let n = sum(of(i).map(|(_, n)| n));
         write!(out, "<tr><th scope=row>{}<td class=n>{n}<td>by {}", kind.name().replace('_', " "), units::utc(last))?;
     }
     out.push_str(if any {

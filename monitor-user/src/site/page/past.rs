@@ -146,7 +146,8 @@ fn times(
         let count = times.count() as f64;
         let mut cells = vec![0u64; (high - low) as usize];
         for (index, n) in times.iter() {
-            cells[(row(index).clamp(low, high - 1) - low) as usize] += n;
+            let cell = &mut cells[(row(index).clamp(low, high - 1) - low) as usize];
+            *cell = cell.saturating_add(n);
         }
         // One of ten is as much lighter than all as one of a hundred is than one of ten: the few that are slow are seen.
         let depth = |n: u64| if n == 0 { 0.0 } else { (1.0 - (n as f64 / count).ln() / FAINTEST.ln()).max(0.05) };
