@@ -38,7 +38,7 @@ pub fn fuzz(args: &Args) -> Result<()> {
             let folder = shell::workspace().join(folder);
             fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        // Without the address sanitizer: what is reached is safe Rust, twice as fast without, and what is not is run under Miri.
+        // Without the address sanitizer: what is reached is safe Rust but for what Miri is for, and is faster without.
         let mut fuzz = shell::command("cargo");
         fuzz.args(["fuzz", "run", "--sanitizer=none", "--target-dir=target/fuzz/build", target]);
         // The corpus that is kept is read; what is found goes elsewhere.
