@@ -161,12 +161,14 @@ fn the_books_of_a_busy_machine_agree_in_every_figure() {
         "dd",
         &[&format!("if={}", device.path().display()), "of=/dev/null", "bs=16k", "iflag=direct", "count=4000"],
     );
-    for figure in ["context_switches", "run_delay", "block_requests", "block_bytes", "block_time"] {
+    // The kernel books a request's time once it has woken whoever waited: a large part of a disk in memory.
+    let figures = [("context_switches", 0.02), ("run_delay", 0.02), ("block_requests", 0.02), ("block_bytes", 0.02)];
+    for (figure, off) in figures.into_iter().chain([("block_time", 0.2)]) {
         let label = format!("figure=\"{figure}\"");
         let ratio = agent.scrape_until(&format!("a ratio of {figure} near 1"), |scrape| {
-            scrape.sum("kpulse_self_agreement_ratio", &[&label]).filter(|ratio| (ratio - 1.0).abs() <= 0.02)
+            scrape.sum("kpulse_self_agreement_ratio", &[&label]).filter(|ratio| (ratio - 1.0).abs() <= off)
         });
         println!("{figure}: {ratio}");
     }
-    assert!(alerts(&agent).iter().all(|alert| alert.rule != "MonitorWrong" || alert.state != State::Firing));
+    assert!(alerts(&agent).iter().all(|alert| !alert.rule.starts_with("Monitor") || alert.state != State::Firing));
 }
