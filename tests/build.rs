@@ -19,6 +19,8 @@ fn main() -> Result<()> {
         env::set_var("RUSTC_BOOTSTRAP", "1");
         // aya-build passes cargo's progress on as warnings.
         env::set_var("CARGO_TERM_QUIET", "true");
+        // Programs are fast, however small the rest is to be.
+        env::set_var("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3");
     }
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "stable".into());
     let programs = root.join("tests/reference-ebpf");
