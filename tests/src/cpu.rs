@@ -18,14 +18,30 @@ use crate::guard::Folder;
 ///
 /// If the kernel refuses.
 pub fn pin(cpu: usize) {
+    let result = keep(0, &[cpu as u32]);
+    assert_eq!(result, 0, "cannot pin to CPU {cpu}: {}", io::Error::last_os_error());
+}
+
+/// Keeps all other threads of this process on these CPUs: those that wait on another one move.
+pub fn keep_others(cpus: &[u32]) {
+    // SAFETY: the call takes nothing.
+    let own = unsafe { libc::gettid() };
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let others = tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).filter(|task| *task != own);
+    // One that has ended meanwhile is no matter.
+    others.for_each(|task| {
+        keep(task, cpus);
+    });
+}
+
+fn keep(task: libc::pid_t, cpus: &[u32]) -> libc::c_int {
     // SAFETY: an empty set is all zeros.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: writes to our own set, which has room for 1,024 CPUs; the call only reads it.
-    let result = unsafe {
-        libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
-    };
-    assert_eq!(result, 0, "cannot pin to CPU {cpu}: {}", io::Error::last_os_error());
+    unsafe {
+        cpus.iter().for_each(|cpu| libc::CPU_SET(*cpu as usize, &mut set));
+        libc::sched_setaffinity(task, size_of_val(&set), &raw const set)
+    }
 }
 
 /// Lets the calling thread run before all ordinary ones.
