@@ -467,8 +467,16 @@ fn a_cpu_that_was_offline_was_not_idle_meanwhile() {
     let (covered, offline, elapsed) = (known(&after) - known(&before), seen - gone, end - begin);
     println!("{elapsed} ns, of which offline at least {offline}; busy and idle {covered}");
     assert!(covered <= elapsed - offline + MS, "{covered} ns of {} in which the CPU was there", elapsed - offline);
-    clock::sleep_until(end + 200 * MS);
-    let (later, sched) = probe.read();
-    let (covered, elapsed) = (known(&sched) - known(&after), later - end);
-    assert!(covered.abs_diff(elapsed) < 2 * MS, "back again, it was busy or idle for {covered} of {elapsed} ns");
+    // A reading that is held up between its two clocks is off once; a CPU that does not count is off each time.
+    let (mut end, mut after) = (end, after);
+    let offs = (0..10).map(|_| {
+        clock::sleep_until(end + 200 * MS);
+        let (later, sched) = probe.read();
+        let (covered, elapsed) = (known(&sched) - known(&after), later - end);
+        (end, after) = (later, sched);
+        println!("back again, it was busy or idle for {covered} of {elapsed} ns");
+        covered.abs_diff(elapsed) as f64 / elapsed as f64
+    });
+    let wrong = offs.take_while(|off| *off >= 0.01).count();
+    assert!(wrong < 10, "back again, it is never busy or idle for as long as it is there");
 }
