@@ -15,6 +15,12 @@ const NODE: &str = "real0";
 /// More reports than an agent has under way at once.
 const UNDER_WAY: u64 = 65;
 
+/// Rules that fire at once and for ever: reports that tell of so many alerts soon need more room than there is.
+fn rules() -> String {
+    let rule = |n| format!("[[rule]]\nname = \"Always{n}\"\nsignal = \"context_switches_per_second\"\nabove = 0\n");
+    (0..30).map(rule).collect()
+}
+
 /// Writes until there is no room for another byte.
 fn fill(path: &Path) {
     let mut file = File::create(path).unwrap();
@@ -33,7 +39,9 @@ fn what_a_full_disk_costs_is_counted_and_said_and_the_agent_lives() {
     let disk = Mount::new(&["-t", "tmpfs", "-o", "size=2m", "none"]);
     let Some(mut place) = Place::make(test, &[NODE], &[], &[]) else { return };
     let state = format!("--state-dir={}", disk.point.join("state").display());
-    let agent = place.agent(0, NODE, "", &[state, "--server-spool-bytes=65536".into()]);
+    let rules = format!("--rules-file={}", place.scratch.file("rules.toml", rules()).display());
+    let judging = ["--judge-window=6s", "--judge-interval=1s", "--server-spool-bytes=65536"].map(ToOwned::to_owned);
+    let agent = place.agent(0, NODE, "", &[vec![state, rules], judging.into()].concat());
     wait::until("two reports", || place.node(NODE).filter(|node| node.sequence >= 2));
 
     let filler = disk.point.join("filler");

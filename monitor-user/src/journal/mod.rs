@@ -161,7 +161,7 @@ impl Journal {
     /// # Errors
     ///
     /// If they could not be written. They are then in memory: they go to the targets from there, and to the disk with the
-    /// next append.
+    /// next append or [`Self::retry`].
     pub fn append(&mut self, alerts: &[Alert]) -> io::Result<u64> {
         if alerts.is_empty() {
             return Ok(self.ledger.head);
@@ -174,6 +174,17 @@ impl Journal {
         }
         self.write()?;
         Ok(self.ledger.head)
+    }
+
+    /// Whether there is a disk that did not take what it was to keep.
+    pub fn must_retry(&self) -> bool {
+        self.files.is_some() && self.trouble.is_some()
+    }
+
+    /// Tries again to write what is in memory alone. How it went is in [`Self::health`].
+    pub fn retry(&mut self) {
+        // The first failure was told; until it ends there is no more to tell.
+        let _ = self.write();
     }
 
     /// Writes what is in memory alone.

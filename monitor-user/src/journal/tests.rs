@@ -318,6 +318,24 @@ fn what_could_not_be_written_goes_out_from_memory_and_is_written_later() {
 }
 
 #[test]
+fn what_could_not_be_written_is_written_though_nothing_new_happens() {
+    let folder = Folder::new();
+    let (mut journal, _) = open(&folder, &["a"]);
+    journal.append(&[alert("1", Pending, 1)]).unwrap();
+    assert!(!journal.must_retry());
+    let read_only = fs::File::open(files(&folder, "log").remove(0)).unwrap();
+    journal.files.as_mut().unwrap().break_growing(read_only);
+    journal.append(&[alert("1", Firing, 2)]).unwrap_err();
+    assert!(journal.must_retry());
+    journal.retry();
+    assert!(!journal.must_retry());
+    assert_eq!(journal.health().trouble, None);
+    drop(journal);
+    let (mut journal, _) = open(&folder, &["a"]);
+    assert_eq!(owed(&mut journal, "a"), [(2, "1".into(), Firing)]);
+}
+
+#[test]
 fn the_folder_is_nobody_elses() {
     let folder = Folder::new();
     open(&folder, &["a"]).0.append(&[alert("1", Firing, 1)]).unwrap();

@@ -7,8 +7,12 @@
 use std::{
     collections::{BTreeMap, HashSet},
     io,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvError, RecvTimeoutError},
+    },
     thread,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{oneshot, watch};
@@ -23,6 +27,9 @@ const BATCH_BYTES: u64 = 1 << 20;
 
 /// How many questions are answered before the cursors are saved.
 const BETWEEN_SAVES: usize = 1000;
+
+/// How long after a failure it is tried again to write to the disk, whether there is something new to write or not.
+const RETRY: Duration = Duration::from_secs(5);
 
 enum Ask {
     Append(Vec<Alert>, oneshot::Sender<bool>),
@@ -65,9 +72,10 @@ impl Keeper {
         let shown = Arc::clone(&figures);
         thread::Builder::new().name("kpulse-journal".into()).spawn(move || {
             journal.set_targets(&targets.iter().map(|target| target.to_string()).collect::<Vec<_>>());
-            while let Ok(first) = asked.recv() {
+            let mut retry_at = None;
+            while let Ok(first) = next(&asked, retry_at) {
                 let (mut end, mut appended) = (false, Vec::new());
-                for ask in std::iter::once(first).chain(asked.try_iter().take(BETWEEN_SAVES)) {
+                for ask in first.into_iter().chain(asked.try_iter().take(BETWEEN_SAVES)) {
                     match ask {
                         Ask::End => end = true,
                         Ask::Append(alerts, answer) => {
@@ -81,6 +89,11 @@ impl Keeper {
                         break;
                     }
                 }
+                if retry_at.is_some_and(|at| at <= Instant::now()) {
+                    journal.retry();
+                    retry_at = None;
+                }
+                retry_at = journal.must_retry().then(|| retry_at.unwrap_or_else(|| Instant::now() + RETRY));
                 *shown.lock().unwrap_or_else(PoisonError::into_inner) = self::figures(&journal, &targets);
                 // Who is told that it is done can see it in the figures. That nobody waits for the answer is no fault.
                 for (answer, safe) in appended {
@@ -157,6 +170,16 @@ impl Keeper {
     fn ask(&self, ask: Ask) {
         // Without the thread there is nobody to ask, and every answer is empty.
         let _ = self.asks.send(ask);
+    }
+}
+
+/// The next question; none if it is `until` before there is one.
+fn next(asked: &Receiver<Ask>, until: Option<Instant>) -> Result<Option<Ask>, RecvError> {
+    let Some(until) = until else { return asked.recv().map(Some) };
+    match asked.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        Ok(ask) => Ok(Some(ask)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => Err(RecvError),
     }
 }
 
