@@ -8,6 +8,8 @@
 //! `block/blk-mq.c`): the tracepoint also fires for each part of a request that completes in parts, and once more for a
 //! write that went through the flush machinery. Those add their bytes and nothing else.
 
+mod request;
+
 use core::ptr::{addr_of_mut, null_mut, read_volatile};
 
 use aya_ebpf::{
@@ -27,32 +29,24 @@ use monitor_common::{
     histogram,
 };
 
+use self::request::{disk, error, operation};
 use crate::{
     events::emit,
     kernel::{Kernel, forget, has, offsets, read, setting},
 };
 
 offsets! {
-    REQUEST_QUEUE,
     REQUEST_CMD_FLAGS,
     REQUEST_RQ_FLAGS,
     REQUEST_DATA_LEN,
     REQUEST_SECTOR,
     REQUEST_START_TIME,
     REQUEST_IO_START_TIME,
-    /// Before 5.17; since then the queue has it.
-    REQUEST_RQ_DISK,
-    QUEUE_DISK,
-    GENDISK_MAJOR,
-    GENDISK_FIRST_MINOR,
 }
 
 /// Which argument of `block_rq_issue` is the request: 0, or 1 on kernels that pass the queue first.
 #[unsafe(no_mangle)]
 static BLOCK_ISSUE_ARG: u32 = 0;
-/// 1 if `block_rq_complete` passes a negative errno, 0 if a `blk_status_t`.
-#[unsafe(no_mangle)]
-static BLOCK_STATUS_IS_ERRNO: u32 = 0;
 /// The bit `RQF_FLUSH_SEQ` of `rq_flags`: the request is inside the flush machinery.
 #[unsafe(no_mangle)]
 static FLUSH_SEQUENCE_FLAG: u32 = 1 << 4;
@@ -423,69 +417,6 @@ unsafe fn free(slots: *mut [Slot; WAYS], request: u64) -> *mut Slot {
             }
         }
         addr_of_mut!((*slots)[(request as usize >> 8) % WAYS])
-    }
-}
-
-/// The number of the request's disk.
-#[inline(always)]
-unsafe fn disk(request: Kernel) -> Option<u32> {
-    // SAFETY: the chain is request -> request_queue -> gendisk, or request -> gendisk.
-    unsafe {
-        let disk: Kernel = if has(&QUEUE_DISK) {
-            let queue: Kernel = read(request, &REQUEST_QUEUE);
-            read(queue, &QUEUE_DISK)
-        } else {
-            read(request, &REQUEST_RQ_DISK)
-        };
-        if disk.is_null() {
-            return None;
-        }
-        Some(read::<u32>(disk, &GENDISK_MAJOR) << 20 | read::<u32>(disk, &GENDISK_FIRST_MINOR))
-    }
-}
-
-/// Groups the kernel's operations as its diskstats does (`op_stat_group` in `include/linux/blk_types.h`).
-#[inline(always)]
-fn operation(cmd_flags: u32) -> Operation {
-    match cmd_flags & 0xff {
-        2 => Operation::Flush,
-        3 => Operation::Discard,
-        op if op >= 32 => Operation::Passthrough,
-        op if op & 1 != 0 => Operation::Write,
-        _ => Operation::Read,
-    }
-}
-
-/// The class of a completion status; none if it says success.
-#[inline(always)]
-fn error(status: i32) -> Option<Error> {
-    if setting(&BLOCK_STATUS_IS_ERRNO) == 1 {
-        return match -status {
-            0 => None,
-            95 => Some(Error::Unsupported),
-            110 => Some(Error::Timeout),
-            28 => Some(Error::NoSpace),
-            67 => Some(Error::Transport),
-            121 => Some(Error::Target),
-            52 => Some(Error::Reservation),
-            61 => Some(Error::Medium),
-            84 => Some(Error::Protection),
-            19 => Some(Error::Offline),
-            _ => Some(Error::Io),
-        };
-    }
-    match status & 0xff {
-        0 => None,
-        1 => Some(Error::Unsupported),
-        2 => Some(Error::Timeout),
-        3 => Some(Error::NoSpace),
-        4 => Some(Error::Transport),
-        5 => Some(Error::Target),
-        6 => Some(Error::Reservation),
-        7 => Some(Error::Medium),
-        8 => Some(Error::Protection),
-        16 => Some(Error::Offline),
-        _ => Some(Error::Io),
     }
 }
 

@@ -32,6 +32,7 @@
 //! | [`store`] | what the server keeps, in a database |
 //! | [`check`] | every requirement: met or not, what is lost, how to get it |
 //! | [`notify`] | everybody is told of alerts |
+//! | [`open_files`] | as many open files as there are connections |
 //! | [`ship`] | reports to the fleet's server: kept on disk until it has them |
 //! | [`simulate`] | a fleet that is not there, to try a server |
 //! | [`metric`], [`expose`] | every metric once; /metrics, the landing page, the API |
@@ -71,6 +72,7 @@ pub mod kernel;
 pub mod log;
 pub mod metric;
 pub mod notify;
+pub mod open_files;
 pub mod pattern;
 pub mod privileges;
 pub mod probes;

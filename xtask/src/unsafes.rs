@@ -30,8 +30,7 @@ const REASONS: &[(&str, &str)] = &[
     ("monitor-user/src/kernel/sys.rs", "bpf(2) itself"),
     ("monitor-user/src/privileges", "`landlock_create_ruleset`, which asks for a version; in tests, what is forbidden"),
     ("monitor-user/src/probes", "a record of the ring buffer as the struct that it is; zeroed values in tests"),
-    ("monitor-user/src/server", "`getrlimit`, `setrlimit`: as many open files as there may be connections"),
-    ("monitor-user/src/simulate", "the same"),
+    ("monitor-user/src/open_files.rs", "`getrlimit`, `setrlimit`: as many open files as there may be connections"),
     ("monitor-user/src/selfcheck.rs", "`gettid`"),
 ];
 

@@ -421,7 +421,7 @@ fn raise_memlock() {
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) };
 }
 
-/// Type information takes tens of megabytes, once: give them back.
+/// Type information takes some megabytes, once: give them back.
 fn release_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: gives free pages back to the system.

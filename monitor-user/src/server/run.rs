@@ -31,6 +31,7 @@ use crate::{
     journal::{self, Journal},
     log::LogHandle,
     notify::{self, Notifier},
+    open_files,
     store::{self, Store},
 };
 
@@ -78,7 +79,7 @@ pub async fn run(
     listener: TcpListener,
     signals: Signals,
 ) -> Result<()> {
-    let clients = clients_within(raise_open_files(config.nodes.clients as u64 + OTHER_FILES), config.nodes.clients);
+    let clients = clients_within(open_files::raise(config.nodes.clients as u64 + OTHER_FILES), config.nodes.clients);
     let address = listener.local_addr().unwrap_or(config.listen);
     let state = config.state.dir.clone();
     let tls = Tls::open(&config.tls)?.map(Arc::new);
@@ -266,27 +267,6 @@ fn say_hello(shared: &Shared, url: &str, address: SocketAddr, tls: Option<&Tls>)
     }
     tracing::info!("{} nodes are known from before; pages are linked as {url}", shared.registry.len());
     tracing::info!("listening on {scheme}://{address}/, metrics at {scheme}://{address}/metrics");
-}
-
-/// Each connection is an open file: raises the limit of open files to this, and gives it as it is then.
-fn raise_open_files(wanted: u64) -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the call fills a limit that lives here.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
-        return wanted;
-    }
-    // Only who may, raises what the system allows as well.
-    for most in [limit.rlim_max.max(wanted), limit.rlim_max] {
-        if limit.rlim_cur >= wanted {
-            break;
-        }
-        let higher = libc::rlimit { rlim_cur: wanted.min(most), rlim_max: most };
-        // SAFETY: the call reads a limit that lives here.
-        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const higher) } == 0 {
-            limit = higher;
-        }
-    }
-    limit.rlim_cur
 }
 
 /// As many connections as there can be with so many open files: more of them would take the store its own.

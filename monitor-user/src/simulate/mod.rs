@@ -10,10 +10,8 @@
 //! | `node` | a node, and what it reports of an interval |
 //! | `client` | its life: report, send, wait, send again |
 //! | `tally` | what became of reports |
-//! | `limit` | as many open files as there are nodes |
 
 mod client;
-mod limit;
 mod node;
 mod random;
 mod shape;
@@ -31,7 +29,11 @@ use self::{client::Client, node::Node, tally::Tally};
 use crate::{
     host::self_stats::SelfStats,
     notify::{Url, certificates, client::Client as Http},
+    open_files,
 };
+
+/// Files that are open besides the connections.
+const OTHER_FILES: u64 = 64;
 
 /// How often it says how it goes.
 const SAY: Duration = Duration::from_secs(10);
@@ -125,7 +127,13 @@ fn token(tokens: &BTreeMap<String, String>, node: &str) -> Result<Option<String>
 ///
 /// If there are too few file descriptors, the certificates cannot be read, or a node has no token while others have.
 pub async fn run(settings: Settings, mut say: impl FnMut(&Progress)) -> Result<Summary, String> {
-    limit::open_files(settings.nodes + 64)?;
+    let wanted = settings.nodes as u64 + OTHER_FILES;
+    let files = open_files::raise(wanted);
+    if files < wanted {
+        return Err(format!(
+            "{wanted} files must be open at once, and the system allows {files}: raise it (ulimit -n {wanted}), or take fewer nodes"
+        ));
+    }
     let roots = match settings.server.is_https() {
         true => certificates::roots(settings.ca_file.as_deref(), "--ca-file")?,
         false => rustls::RootCertStore::empty(),
