@@ -5,3 +5,5 @@
 mod fleet;
 #[path = "live_rules/same.rs"]
 mod same;
+#[path = "live_rules/served.rs"]
+mod served;

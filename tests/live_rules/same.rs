@@ -1,5 +1,5 @@
-//! The same P, r, F and S: by kpulse from two samples of each node, and by Prometheus and VictoriaMetrics from scrapes of what
-//! kpulse exposes of the same samples, with the rules that are shipped.
+//! The same P, r, F and S: by kpulse's index from two samples of each node, by a server that is sent reports of them, and by
+//! Prometheus and VictoriaMetrics from scrapes of what kpulse exposes of the same samples, with the rules that are shipped.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Path, process::Command};
 
@@ -14,7 +14,10 @@ use tests::{
     tool_or_skip, wait,
 };
 
-use super::fleet::{Node, expected, nodes, observations, pinned};
+use super::{
+    fleet::{Node, expected, nodes, observations, pinned},
+    served,
+};
 
 /// Of any figure, relative to it or to 1.
 const CLOSE: f64 = 1e-6;
@@ -23,12 +26,12 @@ const CLOSE: f64 = 1e-6;
 const MODES: [Mode; 5] = [Mode::Pinned, Mode::FleetMedian, Mode::LeaveOneOut, Mode::RequestWeighted, Mode::InstantMean];
 
 /// A figure by its name, the mode, the signal and, if it is a node's, the node.
-type Figures = BTreeMap<(String, String, String, String), f64>;
+pub type Figures = BTreeMap<(String, String, String, String), f64>;
 
 #[test]
-fn prometheus_and_victoria_metrics_find_the_same_p_as_kpulse() {
-    tool_or_skip!("prometheus_and_victoria_metrics_find_the_same_p_as_kpulse", "prometheus");
-    tool_or_skip!("prometheus_and_victoria_metrics_find_the_same_p_as_kpulse", "victoria-metrics");
+fn a_server_prometheus_and_victoria_metrics_find_the_same_p() {
+    tool_or_skip!("a_server_prometheus_and_victoria_metrics_find_the_same_p", "prometheus");
+    tool_or_skip!("a_server_prometheus_and_victoria_metrics_find_the_same_p", "victoria-metrics");
     let _alone = alone();
     let (scratch, nodes) = (Scratch::new(), nodes());
     let served: Vec<Scraped> = nodes.iter().map(|node| Scraped::start(node.samples[0].clone())).collect();
@@ -68,7 +71,12 @@ fn prometheus_and_victoria_metrics_find_the_same_p_as_kpulse() {
     evaluate(&victoria, &prometheus.rules(), at);
     let difference = compare(&expected, &figures_of(&victoria, Some(at), &names));
     assert!(difference.is_empty(), "VictoriaMetrics says otherwise:\n{difference}");
-    println!("{} figures of {} nodes are the same", expected.len(), nodes.len());
+
+    let mut told = expected.clone();
+    told.retain(|figure, _| served::is_told(figure));
+    let difference = compare(&told, &served::figures(&scratch, &nodes));
+    assert!(difference.is_empty(), "the server says otherwise:\n{difference}");
+    println!("{} figures of {} nodes are the same, {} of them the server's", expected.len(), nodes.len(), told.len());
 }
 
 /// The window of the rules in this test: a scrape is every second instead of every fifteen.
