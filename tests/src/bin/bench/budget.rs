@@ -1,4 +1,4 @@
-//! What a switch costs at each step that the programs take to stay within their budget.
+//! What a switch and a request cost at each step that the programs take to stay within their budget.
 
 use anyhow::{Context as _, Result};
 use kpulse::{
@@ -7,44 +7,58 @@ use kpulse::{
 };
 
 use crate::{
-    loads, median,
+    loads::{self, Disk},
+    median,
     report::{Report, Unit},
 };
 
-const LOOPS: u32 = 200_000;
+/// Two switches each.
+const LOOPS: u32 = 20_000;
+const REQUESTS: u64 = 100_000;
 
-/// `perf bench sched pipe` at each step, and with nothing attached, interleaved: its own time, and that of the programs a switch.
+/// `perf bench sched pipe` and fio's random reads at each step, interleaved: their own time, against that with all off, and
+/// that of the programs, for a switch and for a request.
 pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
+    let disk = Disk::make()?;
     let names: Vec<_> = PROBES.iter().map(|probe| probe.name).collect();
     let mut loaded = load::load(&tests::probes::options(&names));
-    let mut seconds = vec![Vec::new(); Step::COUNT];
-    let mut costs = vec![Vec::new(); Step::COUNT];
-    loads::sched_pipe(LOOPS)?;
-    for round in 0..rounds {
-        for i in 0..Step::COUNT {
-            let step = Step::at((round + i) % Step::COUNT);
-            loaded.take_step(step).map_err(anyhow::Error::msg)?;
-            seconds[step as usize].push(loads::sched_pipe(LOOPS)?);
-            let _statistics =
-                aya::sys::enable_stats(aya::sys::Stats::RunTime).context("the kernel's BPF statistics")?;
-            let before = run_ns(&loaded.program_stats());
-            loads::sched_pipe(LOOPS)?;
-            // Two switches a loop.
-            costs[step as usize].push((run_ns(&loaded.program_stats()) - before) as f64 / f64::from(2 * LOOPS));
+    let pipe = || loads::sched_pipe(LOOPS);
+    let reads = || loads::random_reads(&disk, 16, REQUESTS);
+    let loads: [(&str, &dyn Fn() -> Result<f64>, &str, f64); 2] = [
+        ("perf bench sched pipe", &pipe, "sched_switch", f64::from(2 * LOOPS)),
+        ("fio randread, depth 16", &reads, "block_rq", REQUESTS as f64),
+    ];
+    for (load_name, load, programs, events) in loads {
+        let mut seconds = vec![Vec::new(); Step::COUNT];
+        let mut costs = vec![Vec::new(); Step::COUNT];
+        load()?;
+        for round in 0..rounds {
+            for i in 0..Step::COUNT {
+                let step = Step::at((round + i) % Step::COUNT);
+                loaded.take_step(step).map_err(anyhow::Error::msg)?;
+                seconds[step as usize].push(load()?);
+                let _statistics =
+                    aya::sys::enable_stats(aya::sys::Stats::RunTime).context("the kernel's BPF statistics")?;
+                let before = run_ns(&loaded.program_stats(), programs);
+                load()?;
+                costs[step as usize].push((run_ns(&loaded.program_stats(), programs) - before) as f64 / events);
+            }
         }
-    }
-    for &step in Step::ALL {
-        let name = step.name();
-        report.figure(format!("`{name}`: all programs"), median(costs[step as usize].iter().copied()), Unit::Ns, None);
-    }
-    let last = Step::COUNT - 1;
-    for &step in &Step::ALL[..last] {
-        let ratios = seconds[step as usize].iter().zip(&seconds[last]).map(|(at, off)| at / off);
-        report.figure(format!("`{}`: the load's time / with all off", step.name()), median(ratios), Unit::Ratio, None);
+        let last = Step::COUNT - 1;
+        for &step in &Step::ALL[..last] {
+            let cost = median(costs[step as usize].iter().copied());
+            report.figure(format!("{load_name}, `{}`: {programs}*", step.name()), cost, Unit::Ns, None);
+        }
+        for &step in &Step::ALL[..last] {
+            let ratio = median(seconds[step as usize].iter().zip(&seconds[last]).map(|(at, off)| at / off));
+            let what = format!("{load_name}, `{}`: its time / with all off", step.name());
+            report.figure(what, ratio, Unit::Ratio, None);
+        }
     }
     Ok(())
 }
 
-fn run_ns(programs: &[ProgramStats]) -> u64 {
-    programs.iter().map(|program| program.run_time_ns).sum()
+/// Of the programs whose names begin so.
+fn run_ns(programs: &[ProgramStats], name: &str) -> u64 {
+    programs.iter().filter(|program| program.name.starts_with(name)).map(|program| program.run_time_ns).sum()
 }

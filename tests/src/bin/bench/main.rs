@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`programs`] | the run time of an event, of any set of programs |
 //! | [`sched`], [`block`] | the same for each probe, against its floors |
-//! | [`budget`] | what a switch costs at each step of the budget |
+//! | [`budget`] | what switches and requests cost at each step of the budget |
 //! | [`slowdown`] | what loads lose |
 //! | [`agent`] | CPU time, memory and scrapes of the daemon; [`daemon`] starts it |
 //! | [`scale`], [`synthetic`] | as it grows with CPUs, devices and tasks |
@@ -47,11 +47,7 @@ struct Benchmark {
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "sched", title: "Run time of a context switch's programs", run: sched::run },
     Benchmark { name: "block", title: "Run time of a block request's programs", run: block::run },
-    Benchmark {
-        name: "budget",
-        title: "Run time of a context switch's programs by step of the budget",
-        run: budget::run,
-    },
+    Benchmark { name: "budget", title: "The programs by step of the budget", run: budget::run },
     Benchmark { name: "slowdown", title: "What loads lose", run: slowdown::run },
     Benchmark { name: "agent", title: "The agent", run: agent::run },
     Benchmark { name: "tasks", title: "A snapshot of all tasks", run: tasks::run },

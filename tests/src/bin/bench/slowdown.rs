@@ -16,6 +16,9 @@ use crate::{
 /// What runs beside the load until it is dropped.
 type Beside = fn() -> Result<Box<dyn Any>>;
 
+/// Triples for each round that is asked for. What is looked for is smaller than what two runs of a load differ by.
+const REPEATED: usize = 3;
+
 const NOTHING: usize = 0;
 const EMPTY: usize = 1;
 const AGENT: usize = 2;
@@ -29,7 +32,7 @@ const VARIANTS: [Beside; 3] = [
 /// Interleaved triples of each load, each beginning with another variant.
 pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
     let disk = Disk::make()?;
-    let pipe = || loads::sched_pipe(300_000);
+    let pipe = || loads::sched_pipe(30_000);
     let messaging = || loads::sched_messaging(4, 500);
     let reads = || loads::random_reads(&disk, 16, 200_000);
     let loads: [(&str, &dyn Fn() -> Result<f64>); 3] = [
@@ -39,7 +42,7 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
     ];
     for (name, load) in loads {
         load()?;
-        let rounds = (0..rounds)
+        let rounds = (0..rounds * REPEATED)
             .map(|round| {
                 let mut seconds = [0.0; VARIANTS.len()];
                 for i in 0..VARIANTS.len() {
