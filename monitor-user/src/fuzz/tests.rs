@@ -4,6 +4,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::*;
 
+/// The targets that read structs out of bytes.
+const CASTS: [&str; 3] = ["btf", "tasks", "events"];
+
 /// A recording of a node that does not exist.
 fn recording() -> Vec<u8> {
     use crate::recorder::{file, story};
@@ -73,11 +76,14 @@ fn every_target_can_be_built_and_has_a_corpus() {
 
 #[test]
 fn the_kept_corpus_whole_and_damaged_makes_nothing_panic() {
-    // Miri is a thousand times slower. Without a fuzzer, KPULSE_NONSENSE=100000 is the next best thing.
+    // Miri is a thousand times slower: there it is for what casts bytes, and a few of them. Without a fuzzer, KPULSE_NONSENSE=100000 is the next best thing.
     let asked = std::env::var("KPULSE_NONSENSE").ok().and_then(|text| text.parse().ok());
-    let variants = asked.unwrap_or(if cfg!(miri) { 2 } else { 200 });
-    for (name, target) in TARGETS {
-        let files = corpus(name);
+    let variants = asked.unwrap_or(if cfg!(miri) { 1 } else { 200 });
+    for (name, target) in TARGETS.iter().filter(|(name, _)| !cfg!(miri) || CASTS.contains(name)) {
+        let mut files = corpus(name);
+        if cfg!(miri) {
+            files.truncate(4);
+        }
         assert!(!files.is_empty(), "no corpus for {name}");
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         target(&[]);
