@@ -7,7 +7,7 @@
 //!
 //! A task's counters begin at 0 when it is listed: what it did before is of no window that it is in.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{io, time::Duration};
 
 use monitor_common::tasks::{KERNEL_THREAD, Task};
 
@@ -114,8 +114,13 @@ impl Reader {
         now_ns: u64,
     ) -> io::Result<(Vec<sample::Task>, sample::AllTasks)> {
         let mut reading = Reading::default();
-        tasks.for_each(|task| self.take(task, clock, now_ns, &mut reading))?;
-        Ok(self.finish(reading))
+        match tasks.for_each(|task| self.take(task, clock, now_ns, &mut reading)) {
+            Ok(()) => Ok(self.finish(reading)),
+            Err(error) => {
+                self.list(reading.listed);
+                Err(error)
+            }
+        }
     }
 
     /// As [`Self::read`], from records that are there already.
@@ -181,11 +186,11 @@ impl Reader {
         } else if known.listed && now_ns.saturating_sub(known.active_ns) > self.keep_ns {
             known.listed = false;
         }
-        if known.listed {
-            let (weight, task) = (known.weight, publish(task, &known.base, clock));
-            reading.push(weight, task);
-        } else {
-            known.base = books;
+        // Not listed, and its counters begin here, unless it is among the first in the end: then it gets both back.
+        let base = std::mem::replace(&mut known.base, books);
+        if std::mem::take(&mut known.listed) {
+            let (weight, task) = (known.weight, publish(task, &base, clock));
+            reading.push(Listed { weight, base, task });
         }
     }
 
@@ -204,31 +209,22 @@ impl Reader {
         self.begun = true;
         self.totals.count = reading.count;
         reading.keep(MOST);
-        let tasks: Vec<_> = reading.listed.into_iter().map(|(_, task)| task).collect();
-        // Who had no room begins anew with the next reading that has some for it.
-        let left_out: HashMap<u32, Books> = reading.left_out.into_iter().collect();
-        if !left_out.is_empty() {
-            for known in &mut self.known {
-                if let Some(done) = left_out.get(&known.pid) {
-                    known.base = known.base.plus(done);
-                    known.listed = false;
-                }
-            }
-        }
-        (tasks, self.totals)
+        (self.list(reading.listed), self.totals)
     }
-}
 
-impl Books {
-    fn plus(&self, done: &Self) -> Self {
-        Self {
-            cpu_ns: self.cpu_ns.saturating_add(done.cpu_ns),
-            run_delay_ns: self.run_delay_ns.saturating_add(done.run_delay_ns),
-            read_bytes: self.read_bytes.saturating_add(done.read_bytes),
-            write_bytes: self.write_bytes.saturating_add(done.write_bytes),
-            voluntary: self.voluntary.saturating_add(done.voluntary),
-            involuntary: self.involuntary.saturating_add(done.involuntary),
+    /// Gives those that are listed back what [`Self::take`] took from them.
+    fn list(&mut self, listed: Vec<Listed>) -> Vec<sample::Task> {
+        let mut tasks = Vec::with_capacity(listed.len());
+        for Listed { base, task, .. } in listed {
+            let place = self.known.binary_search_by_key(&task.pid, |known| known.pid).ok();
+            if let Some(known) = place.and_then(|at| self.known.get_mut(at))
+                && known.start_ns == task.start_ns
+            {
+                (known.base, known.listed) = (base, true);
+            }
+            tasks.push(task);
         }
+        tasks
     }
 }
 
@@ -237,14 +233,21 @@ impl Books {
 struct Reading {
     count: u64,
     new: Vec<Known>,
-    listed: Vec<(u64, sample::Task)>,
-    /// What those did for which there was no room.
-    left_out: Vec<(u32, Books)>,
+    listed: Vec<Listed>,
+}
+
+/// A task that may have room in the sample.
+#[derive(Debug)]
+struct Listed {
+    weight: u64,
+    /// Where its counters begin.
+    base: Books,
+    task: sample::Task,
 }
 
 impl Reading {
-    fn push(&mut self, weight: u64, task: sample::Task) {
-        self.listed.push((weight, task));
+    fn push(&mut self, listed: Listed) {
+        self.listed.push(listed);
         // Twice as many as there is room for at most, so that the sum of the work stays small.
         if self.listed.len() >= 2 * MOST {
             self.keep(MOST);
@@ -253,19 +256,10 @@ impl Reading {
 
     /// Leaves the first by weight.
     fn keep(&mut self, most: usize) {
-        if self.listed.len() <= most {
-            return;
+        if self.listed.len() > most {
+            self.listed.select_nth_unstable_by(most, |a, b| (b.weight, a.task.pid).cmp(&(a.weight, b.task.pid)));
+            self.listed.truncate(most);
         }
-        self.listed.select_nth_unstable_by(most, |(a, one), (b, two)| (b, one.pid).cmp(&(a, two.pid)));
-        let done = |task: &sample::Task| Books {
-            cpu_ns: task.cpu_ns,
-            run_delay_ns: task.wait_ns.saturating_sub(task.waiting_ns),
-            read_bytes: task.read_bytes,
-            write_bytes: task.write_bytes,
-            voluntary: task.voluntary,
-            involuntary: task.involuntary,
-        };
-        self.left_out.extend(self.listed.drain(most..).map(|(_, task)| (task.pid, done(&task))));
     }
 }
 
