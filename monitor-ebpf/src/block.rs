@@ -350,10 +350,7 @@ unsafe fn report(
 unsafe fn stats(device: u32, operation: u8) -> Option<*mut Stats> {
     // SAFETY: a helper without arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() } as u16;
-    // The fields in one word: stored one by one, the CPU would have to wait for all of them before it can load it for the hash.
-    let word = u64::from(device) | u64::from(cpu) << 32 | u64::from(operation) << 48;
-    // SAFETY: a key is eight bytes without gaps, in this order on a little-endian machine.
-    let key: Key = unsafe { core::mem::transmute(word.to_le()) };
+    let key = Key { device, cpu, operation, padding: 0 };
     if let Some(stats) = STATS.get_ptr_mut(key) {
         return Some(stats);
     }

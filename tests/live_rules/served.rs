@@ -22,7 +22,7 @@ use super::{fleet::Node, same::Figures};
 /// Of which the server tells each node's r.
 const IN_FORCE: Mode = Mode::LeaveOneOut;
 /// Those that a fleet has without having learned anything, nor an operator having pinned what it learned.
-pub const MODES: [Mode; 4] = [Mode::FleetMedian, Mode::LeaveOneOut, Mode::RequestWeighted, Mode::InstantMean];
+const MODES: [Mode; 4] = [Mode::FleetMedian, Mode::LeaveOneOut, Mode::RequestWeighted, Mode::InstantMean];
 
 /// Whether the server tells this figure.
 pub fn is_told((name, mode, ..): &(String, String, String, String)) -> bool {

@@ -76,7 +76,8 @@ fn every_target_can_be_built_and_has_a_corpus() {
 
 #[test]
 fn the_kept_corpus_whole_and_damaged_makes_nothing_panic() {
-    // Miri is a thousand times slower: there it is for what casts bytes, and a few of them. Without a fuzzer, KPULSE_NONSENSE=100000 is the next best thing.
+    // Miri is a thousand times slower: there it is for what casts bytes, and a few of them. Without a fuzzer,
+    // KPULSE_NONSENSE=100000 is the next best thing.
     let asked = std::env::var("KPULSE_NONSENSE").ok().and_then(|text| text.parse().ok());
     let variants = asked.unwrap_or(if cfg!(miri) { 1 } else { 200 });
     for (name, target) in TARGETS.iter().filter(|(name, _)| !cfg!(miri) || CASTS.contains(name)) {
