@@ -3,7 +3,11 @@
 
 #[path = "live_budget/broken.rs"]
 mod broken;
+#[path = "live_budget/load.rs"]
+mod load;
 #[path = "live_budget/steps.rs"]
 mod steps;
+#[path = "live_budget/themselves.rs"]
+mod themselves;
 #[path = "live_budget/unprivileged.rs"]
 mod unprivileged;

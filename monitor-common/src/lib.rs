@@ -2,6 +2,7 @@
 //!
 //! - [`histogram`]: the bucket function, the only one in the project
 //! - [`sched`], [`block`], [`tasks`], [`events`]: map keys and values, one module for each probe
+//! - [`timing`]: what the programs took
 //!
 //! The layouts are `repr(C)` with explicit padding, so that a value is the same bytes on both sides.
 #![no_std]
@@ -11,6 +12,7 @@ pub mod events;
 pub mod histogram;
 pub mod sched;
 pub mod tasks;
+pub mod timing;
 
 /// Declares a fieldless enum whose discriminants are indices from 0, with the name of each variant as users see it.
 ///

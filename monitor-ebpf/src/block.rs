@@ -27,12 +27,14 @@ use monitor_common::{
     },
     events::{Event, Kind, UNKNOWN},
     histogram,
+    timing::Program,
 };
 
 use self::request::{disk, error, operation};
 use crate::{
     events::emit,
     kernel::{Kernel, forget, has, offsets, read, setting},
+    timing,
 };
 
 offsets! {
@@ -81,8 +83,19 @@ pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
     unsafe {
         let request: Kernel =
             if setting(&BLOCK_ISSUE_ARG) == 1 { argument(&ctx, 1) as Kernel } else { argument(&ctx, 0) as Kernel };
+        let begun = timed(request);
+        issue(request);
+        timing::end(begun, Program::BlockRqIssue);
+    }
+    0
+}
+
+#[inline(always)]
+unsafe fn issue(request: Kernel) {
+    // SAFETY: `request` is a request.
+    unsafe {
         let number = number(request);
-        let Some(slots) = slots(number) else { return 0 };
+        let Some(slots) = slots(number) else { return };
         let start = start(request);
         let mut slot = own(slots, number, read(request, &REQUEST_START_TIME));
         let own = !slot.is_null();
@@ -94,7 +107,7 @@ pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
             if (*slot).issue_ns != 0 {
                 (*slot).issue_ns = bpf_ktime_get_ns();
             }
-            return 0;
+            return;
         }
         let kept = own && (*slot).flags & KERNEL_KEEPS_ISSUE_TIME != 0 && start != 0;
         let issue = if kept { 0 } else { bpf_ktime_get_ns() };
@@ -106,36 +119,61 @@ pub fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
         (*slot).request = number;
         (*slot).start_ns = if start != 0 { start } else { issue };
     }
-    0
 }
 
 #[btf_tracepoint(function = "block_rq_complete")]
 pub fn block_rq_complete(ctx: BtfTracePointContext) -> i32 {
-    complete::<true, true>(&ctx)
+    completed::<true, true>(&ctx, Program::BlockRqComplete)
 }
 
 /// The same without size classes: all requests are in the largest one. This one and the next are attached instead where the
 /// budget does not allow for more; the first pays nothing for the choice.
 #[btf_tracepoint(function = "block_rq_complete")]
 pub fn block_rq_complete_sizeless(ctx: BtfTracePointContext) -> i32 {
-    complete::<false, true>(&ctx)
+    completed::<false, true>(&ctx, Program::BlockRqCompleteSizeless)
 }
 
 /// The same without size classes and histograms.
 #[btf_tracepoint(function = "block_rq_complete")]
 pub fn block_rq_complete_sums(ctx: BtfTracePointContext) -> i32 {
-    complete::<false, false>(&ctx)
+    completed::<false, false>(&ctx, Program::BlockRqCompleteSums)
 }
 
 #[inline(always)]
-fn complete<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContext) -> i32 {
+fn completed<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContext, program: Program) -> i32 {
     // SAFETY: the arguments are (request, status, bytes completed).
     unsafe {
         let request = argument(ctx, 0) as Kernel;
-        let (status, done) = (argument(ctx, 1) as i32, argument(ctx, 2) as u32);
+        let begun = timed(request);
+        complete::<SIZES, HISTOGRAMS>(ctx, request, argument(ctx, 1) as i32, argument(ctx, 2) as u32);
+        timing::end(begun, program);
+    }
+    0
+}
+
+/// Begins to time one run in many. Requests differ in the time at which they were made, and where the kernel keeps none, in
+/// their place.
+#[inline(always)]
+unsafe fn timed(request: Kernel) -> u64 {
+    // SAFETY: `request` is a request.
+    unsafe {
+        let time: u64 = read(request, &REQUEST_START_TIME);
+        timing::begin(time.wrapping_add(read(request, &REQUEST_SECTOR)))
+    }
+}
+
+#[inline(always)]
+unsafe fn complete<const SIZES: bool, const HISTOGRAMS: bool>(
+    ctx: &BtfTracePointContext,
+    request: Kernel,
+    status: i32,
+    done: u32,
+) {
+    // SAFETY: `request` is a request.
+    unsafe {
         let Some(device) = disk(request) else {
             discard(Discard::NoDisk);
-            return 0;
+            return;
         };
         let time: u64 = read(request, &REQUEST_START_TIME);
         let operation = forget::<7>(operation(read(request, &REQUEST_CMD_FLAGS)) as u64, time) as u8;
@@ -143,10 +181,10 @@ fn complete<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContex
             if discard(Discard::TableFull) == 1 {
                 warn!(ctx, "no room for the statistics of device {}: its requests are in no figure", device);
             }
-            return 0;
+            return;
         };
         let number = number(request);
-        let Some(slots) = slots(number) else { return 0 };
+        let Some(slots) = slots(number) else { return };
         let mut slot = own(slots, number, time);
         let start = start(request);
         if !slot.is_null() && (start != 0 && (*slot).start_ns != start || (*slot).start_ns == 0) {
@@ -158,7 +196,7 @@ fn complete<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContex
         let class = if SIZES { SizeClass::of(bytes) } else { SizeClass::Larger };
         let class = forget::<7>(class as u64, time) as usize;
         if class >= SizeClass::COUNT {
-            return 0;
+            return;
         }
         let class = addr_of_mut!((*stats).classes[class]);
         (*class).bytes += u64::from(done);
@@ -166,7 +204,7 @@ fn complete<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContex
         let in_sequence = operation != Operation::Flush as u8
             && read::<u32>(request, &REQUEST_RQ_FLAGS) & setting(&FLUSH_SEQUENCE_FLAG) != 0;
         if in_sequence || done < read(request, &REQUEST_DATA_LEN) {
-            return 0;
+            return;
         }
         (*class).requests += 1;
 
@@ -190,7 +228,6 @@ fn complete<const SIZES: bool, const HISTOGRAMS: bool>(ctx: &BtfTracePointContex
             (*slot).start_ns = 0;
         }
     }
-    0
 }
 
 /// The kernel's start time of a request, 0 if it keeps none.

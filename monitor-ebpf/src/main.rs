@@ -5,6 +5,7 @@
 //! - [`tasks`]: an iterator over all tasks, run when user space reads
 //! - [`events`]: the ring buffer of rare things, and `mark_victim`
 //! - [`kernel`]: where the fields of the kernel's structs are
+//! - [`timing`]: some runs of these programs are timed by themselves
 //!
 //! The rules of this crate: no map that takes a lock and no helper that does on the scheduler's path; every difference of
 //! two times is checked, and one that would be negative is discarded and counted.
@@ -18,6 +19,7 @@ mod events;
 mod kernel;
 mod sched;
 mod tasks;
+mod timing;
 
 /// Never reached: the programs are built so that no panic is left in them, or the verifier would refuse them.
 #[panic_handler]

@@ -17,11 +17,13 @@ use aya_ebpf::{
 use monitor_common::{
     histogram,
     sched::{Cpu, DEPARTURES, Departure, Discard, LONG_WAITS, Switch},
+    timing::Program,
 };
 
 use crate::{
     events::are_off,
     kernel::{Kernel, compiler_barrier, offsets, read, setting},
+    timing,
 };
 
 offsets! {
@@ -76,6 +78,8 @@ fn switch<const HISTOGRAM: bool>(ctx: &BtfTracePointContext) {
     unsafe {
         let (preempt, prev, next): (u64, Kernel, Kernel) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
         let Some(cpu) = CPUS.get_ptr_mut(0) else { return };
+        let last = read_volatile(addr_of!((*cpu).begin));
+        let begun = timing::begin(last);
         let Some(departed) = DEPARTED.get_ptr_mut(0) else { return };
         let prev_pid: u32 = read(prev, &TASK_PID);
         let next_pid: u32 = read(next, &TASK_PID);
@@ -83,7 +87,6 @@ fn switch<const HISTOGRAM: bool>(ctx: &BtfTracePointContext) {
 
         write_volatile(addr_of_mut!((*cpu).end), now);
         compiler_barrier();
-        let last = read_volatile(addr_of!((*cpu).begin));
         close_interval(cpu, last, now, prev_pid == 0);
         let kind = if prev_pid == 0 {
             Switch::FromIdle
@@ -109,6 +112,7 @@ fn switch<const HISTOGRAM: bool>(ctx: &BtfTracePointContext) {
         }
         compiler_barrier();
         write_volatile(addr_of_mut!((*cpu).begin), now);
+        timing::end(begun, if HISTOGRAM { Program::SchedSwitch } else { Program::SchedSwitchSums });
     }
 }
 

@@ -83,15 +83,18 @@ pub struct Budget {
     pub programs_limit: f64,
     /// What the process may take.
     pub process_limit: f64,
-    /// What all programs took in the latest measurement; absent if they were not timed.
+    /// What all programs took in the latest measurement; absent if that is not known.
     pub programs_share: Option<f64>,
     /// What the process took since the measurement before.
     pub process_share: Option<f64>,
-    /// CPU time in CPUs that each program took in the latest measurement; empty if they were not timed.
+    /// CPU time in CPUs that each program took in the latest measurement; empty if that is not known.
     pub programs: Vec<(String, f64)>,
-    /// The part of the time in which the programs are timed.
+    /// The part of the time in which the kernel times the programs, or of their runs that they time themselves.
     pub timed_share: f64,
-    /// Why the programs were not timed; absent if they were.
+    /// Who times them: [`crate::budget::Clock`].
+    #[serde(default)]
+    pub timed_by: usize,
+    /// Why it is not known what the programs took; absent if it is.
     pub unmeasured: Option<String>,
     /// The index of the [`crate::probes::step::Step`] that is taken.
     pub step: usize,

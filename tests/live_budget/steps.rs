@@ -1,24 +1,18 @@
 //! A budget that is absurdly low under a load that switches and a disk that is read: every step in order, and back.
 
-use std::{
-    fs,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread,
-};
+use std::fs;
 
 use kpulse::{alert::State, probes::step::Step, window::Window};
 use tests::{
     agent::Agent,
-    load::PingPong,
     root_or_skip,
     scratch::Disk,
     skip::{self, alone},
     verdict::{Place, alerts},
     wait,
 };
+
+use crate::load::Load;
 
 fn file(place: &Place, budget: &str, hold: &str) -> String {
     let path = place.path("kpulse.toml");
@@ -51,14 +45,7 @@ fn above_its_budget_the_agent_takes_every_step_in_order_and_below_it_comes_back(
         Ok(disk) => disk,
         Err(error) => return skip::unsupported(NAME, &format!("no loop device: {error}")),
     };
-    let over = Arc::new(AtomicBool::new(false));
-    let stop = over.clone();
-    let reader = thread::spawn(move || {
-        while !stop.load(Relaxed) {
-            disk.use_it(50);
-        }
-    });
-    let loads: Vec<_> = tests::cpu::online().into_iter().map(|cpu| PingPong::start(cpu as usize)).collect();
+    let load = Load::start(disk);
     let place = Place::new("");
     let agent = Agent::start(place.arguments(&["--config", &file(&place, "0.0001%", "1h")]));
 
@@ -105,9 +92,7 @@ fn above_its_budget_the_agent_takes_every_step_in_order_and_below_it_comes_back(
         scrape.sum("kpulse_self_agreement_ratio", &["figure=\"context_switches\""])
     });
     assert!((ratio - 1.0).abs() < 0.05, "{ratio}");
-    over.store(true, Relaxed);
-    drop(loads);
-    reader.join().unwrap();
+    drop(load);
     let log = agent.log();
     assert!(!log.iter().any(|line| line.contains("ERROR") || line.contains("panicked")), "{log:?}");
 }

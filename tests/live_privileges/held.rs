@@ -1,11 +1,6 @@
 //! Who the agent is once its programs are attached, by /proc's account and by its own.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::{MetadataExt as _, chown},
-    process::Command,
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _};
 
 use tests::{
     agent::{self, Agent, NOBODY},
@@ -115,13 +110,8 @@ fn two_capabilities_are_enough_and_so_is_the_one_that_has_all() {
     let _alone = alone();
     for capabilities in ["+bpf,+perfmon", "+sys_admin"] {
         let folder = Scratch::new();
-        chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        let plain = agent::command_of_nobody(folder.path(), ["agent", "--listen", "127.0.0.1:0"]);
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", capabilities]);
-        command.args(["--ambient-caps", capabilities, "--bounding-set", &format!("-all,{capabilities}")]);
-        command.arg(plain.get_program()).args(plain.get_args()).current_dir("/");
-        command.env("KPULSE_CONFIG", "/dev/null").env("KPULSE_STATE_DIR", folder.path().join("state"));
+        let arguments = ["agent", "--listen", "127.0.0.1:0"];
+        let command = agent::command_of_nobody_with(capabilities, folder.path(), arguments);
         let agent = Agent::start_command(command);
         println!("started with {capabilities}");
         assert_held(&agent, NOBODY);

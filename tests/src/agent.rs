@@ -105,6 +105,26 @@ pub fn command_of_nobody<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIte
     command
 }
 
+/// The same with these capabilities, as `setpriv` names them, and no other. The folder is given to nobody.
+///
+/// # Panics
+///
+/// If the program cannot be copied, or the folder cannot be given away.
+pub fn command_of_nobody_with<S: AsRef<OsStr>>(
+    capabilities: &str,
+    folder: &Path,
+    arguments: impl IntoIterator<Item = S>,
+) -> Command {
+    std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).expect("the folder is given away");
+    let plain = command_of_nobody(folder, arguments);
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", capabilities]);
+    command.args(["--ambient-caps", capabilities, "--bounding-set", &format!("-all,{capabilities}")]);
+    command.arg(plain.get_program()).args(plain.get_args()).current_dir("/");
+    command.env("KPULSE_CONFIG", "/dev/null").env("KPULSE_STATE_DIR", folder.join("state"));
+    command
+}
+
 /// Runs a command to its end and gives what it said.
 ///
 /// # Panics

@@ -1,18 +1,26 @@
 //! The agent's budget at work: times the programs for a moment, looks at its own use, and says which step to take.
 //!
 //! In: the clock, the kernel's count of runs, the process's own figures. Out: figures for the snapshot, and steps. A measurement
-//! has three moments, and the agent does its work between them: ask for timing, begin, end. Nothing here waits.
+//! has three moments, and the agent does its work between them: ask for timing, begin, end. Nothing here waits. Where the kernel
+//! does not time the programs, what they timed themselves since the measurement before stands in.
 
 use std::time::Duration;
 
+use monitor_common::timing::ONE_OF;
 use tokio::time::Instant;
 
 use crate::{
-    budget::{Budget, Measured, Move, meter},
-    collect::{Collector, monotonic_ns},
+    budget::{
+        Budget, Clock, Measured, Move,
+        meter::{self, Taken},
+    },
+    collect::monotonic_ns,
     config::Config,
     host::self_stats::SelfStats,
-    kernel::{load::ProgramStats, statistics::Statistics},
+    kernel::{
+        load::{Loaded, ProgramStats},
+        statistics::Statistics,
+    },
     probes::step::Step,
     status,
 };
@@ -31,16 +39,23 @@ pub struct Budgeting {
     next: Instant,
     /// When the process was looked at before, on `CLOCK_MONOTONIC`, and its CPU time then, both in nanoseconds.
     before: Option<(u64, u64)>,
+    /// When the programs' own times were read before, on the same clock, and what they were.
+    own_before: (u64, Taken),
+    /// The kernel's reason not to time the programs, once it was told.
+    told: Option<String>,
     status: Option<status::Budget>,
     moves: [[u64; 2]; 2],
 }
+
+/// The name of each program, and its CPUs.
+type Rates = Vec<(&'static str, f64)>;
 
 enum Phase {
     Waiting,
     /// The helper was asked to begin; what it said.
     Asked(Result<(), String>),
     /// Since when, with the count of runs then.
-    Timing(u64, Vec<ProgramStats>),
+    Timing(u64, Taken),
 }
 
 impl Budgeting {
@@ -52,6 +67,8 @@ impl Budgeting {
             phase: Phase::Waiting,
             next: Instant::now() + config.budget.interval,
             before: None,
+            own_before: (monotonic_ns(), Taken::new()),
+            told: None,
             status: None,
             moves: [[0; 2]; 2],
         }
@@ -63,7 +80,7 @@ impl Budgeting {
     }
 
     /// One of the three moments of a measurement. True if it was the last one: there are new figures, and steps to take.
-    pub fn turn(&mut self, collector: &Collector, own: &mut SelfStats, config: &Config) -> bool {
+    pub fn turn(&mut self, loaded: &mut Loaded, own: &mut SelfStats, config: &Config) -> bool {
         let interval = config.budget.interval;
         match std::mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::Waiting => {
@@ -72,29 +89,37 @@ impl Budgeting {
                 false
             }
             Phase::Asked(Err(reason)) => {
-                self.end(Err(reason), own, config);
+                self.end(Err(reason), loaded, own, config);
                 true
             }
             Phase::Asked(Ok(())) => {
-                self.phase = Phase::Timing(monotonic_ns(), collector.loaded.program_stats());
+                self.phase = Phase::Timing(monotonic_ns(), taken(loaded));
                 self.next = Instant::now() + interval / PART;
                 false
             }
             Phase::Timing(begun_ns, before) => {
                 let seconds = monotonic_ns().saturating_sub(begun_ns) as f64 / 1e9;
-                let after = collector.loaded.program_stats();
-                let rates = meter::rates(&before, &after, seconds).ok_or_else(|| "no time has passed".to_string());
+                let rates =
+                    meter::rates(&before, &taken(loaded), seconds).ok_or_else(|| "no time has passed".to_string());
                 let timed = self.statistics.release().and(rates);
-                self.end(timed, own, config);
+                self.end(timed, loaded, own, config);
                 true
             }
         }
     }
 
-    fn end(&mut self, timed: Result<Vec<(&'static str, f64)>, String>, own: &mut SelfStats, config: &Config) {
+    fn end(&mut self, timed: Result<Rates, String>, loaded: &mut Loaded, own: &mut SelfStats, config: &Config) {
         let now_ns = monotonic_ns();
         self.next = Instant::now() + config.budget.interval;
         let cpus = std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);
+        let by_themselves = self.by_themselves(now_ns, loaded);
+        let (timed, by) = match timed {
+            Ok(rates) => (Ok(rates), Clock::Kernel),
+            Err(reason) => {
+                self.tell(&reason, by_themselves.is_ok());
+                (by_themselves.map_err(|error| format!("{reason}; {error}")), Clock::Programs)
+            }
+        };
         let programs = timed.as_ref().ok().map(|rates| rates.iter().map(|(_, cpus)| cpus).sum::<f64>() / cpus);
         let process = self.process(now_ns, own).map(|share| share / cpus);
         let measured = Measured { now_ns, programs, process };
@@ -108,17 +133,17 @@ impl Budgeting {
         }
         let counts = own.counts().ok();
         let unmeasured = timed.as_ref().err().cloned();
-        let known = self.status.as_ref().and_then(|status| status.unmeasured.as_ref());
-        if let Some(reason) = unmeasured.as_ref().filter(|reason| known != Some(*reason)) {
-            tracing::warn!("what the programs take is not known, so they stay as they are: {reason}");
-        }
         self.status = Some(status::Budget {
             programs_limit: config.budget.programs.part(),
             process_limit: config.budget.process.part(),
             programs_share: programs,
             process_share: process,
             programs: timed.unwrap_or_default().into_iter().map(|(name, cpus)| (name.into(), cpus)).collect(),
-            timed_share: 1.0 / f64::from(PART),
+            timed_share: match by {
+                Clock::Kernel => 1.0 / f64::from(PART),
+                Clock::Programs => 1.0 / ONE_OF as f64,
+            },
+            timed_by: by as usize,
             unmeasured,
             step: self.budget.step() as usize,
             process_step: self.budget.process_step() as usize,
@@ -126,6 +151,27 @@ impl Budgeting {
             open_files: counts.map(|(files, _)| files),
             threads: counts.map(|(_, threads)| threads),
         });
+    }
+
+    /// CPUs that the programs took since the measurement before, by their own clocks.
+    fn by_themselves(&mut self, now_ns: u64, loaded: &mut Loaded) -> Result<Rates, String> {
+        let taken =
+            loaded.own_times().map_err(|error| format!("what they timed themselves cannot be read: {error}"))?;
+        let (before_ns, before) = std::mem::replace(&mut self.own_before, (now_ns, taken));
+        let seconds = now_ns.saturating_sub(before_ns) as f64 / 1e9;
+        meter::rates(&before, &self.own_before.1, seconds).ok_or_else(|| "no time has passed".to_string())
+    }
+
+    /// Says why the kernel does not time the programs, whenever that changes.
+    fn tell(&mut self, reason: &str, by_themselves: bool) {
+        if self.told.as_deref() == Some(reason) {
+            return;
+        }
+        self.told = Some(reason.into());
+        match by_themselves {
+            true => tracing::info!("the programs time some of their runs themselves: {reason}"),
+            false => tracing::warn!("what the programs take is not known, so they stay as they are: {reason}"),
+        }
     }
 
     /// CPUs that the process took since the measurement before.
@@ -150,4 +196,9 @@ impl Budgeting {
     pub fn status(&self) -> Option<status::Budget> {
         self.status.clone()
     }
+}
+
+/// What each program took, by the kernel's clock.
+fn taken(loaded: &Loaded) -> Taken {
+    loaded.program_stats().into_iter().map(|ProgramStats { name, run_time_ns, .. }| (name, run_time_ns)).collect()
 }

@@ -270,7 +270,7 @@ impl Agent {
 
     /// One moment of a measurement of the agent's own use, and what follows from it.
     fn turn(&mut self) {
-        if !self.budgeting.turn(&self.collector, &mut self.own, &self.config) {
+        if !self.budgeting.turn(&mut self.collector.loaded, &mut self.own, &self.config) {
             return;
         }
         let step = self.budgeting.budget().process_step();

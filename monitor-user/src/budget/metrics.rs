@@ -1,6 +1,6 @@
 //! The metrics of the budget.
 
-use super::ProcessStep;
+use super::{Clock, ProcessStep};
 use crate::{
     metric::{Kind, Metric, Series, View},
     probes::step::Step,
@@ -15,8 +15,8 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_self_program_cpu_ratio",
         kind: Kind::Gauge,
-        help: "CPU time that a program in the kernel took, in seconds a second, in the latest moment in which the kernel timed \
-               it; other programs of the same hook stand in when something is given up.",
+        help: "CPU time that a program in the kernel took, in seconds a second, at the latest measurement; other programs of the \
+               same hook stand in when something is given up.",
         labels: &["program"],
         collect: |view, out| {
             with(view, |budget| budget.programs.iter().for_each(|(program, cpus)| out.value(&[program], *cpus)));
@@ -67,14 +67,17 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "kpulse_budget_timed_share",
         kind: Kind::Gauge,
-        help: "Share of the time in which the kernel times the programs, which costs two readings of the clock a run, 0 to 1.",
-        labels: &[],
-        collect: |view, out| with(view, |it| out.value(&[], it.timed_share)),
+        help: "How much of what the programs do is timed, 0 to 1: by kernel for this share of the time, or where nobody may ask it \
+               to, by the programs themselves in this share of their runs. It costs two readings of the clock a run.",
+        labels: &["by"],
+        collect: |view, out| {
+            with(view, |it| out.value(&[Clock::ALL.get(it.timed_by).map_or("?", |by| by.name())], it.timed_share));
+        },
     },
     Metric {
         name: "kpulse_budget_unmeasured",
         kind: Kind::Gauge,
-        help: "Always 1: why the programs could not be timed at the latest measurement.",
+        help: "Always 1: why it is not known what the programs took at the latest measurement.",
         labels: &["reason"],
         collect: |view, out| with(view, |it| it.unmeasured.iter().for_each(|reason| out.value(&[reason], 1.0))),
     },

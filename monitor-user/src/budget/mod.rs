@@ -6,7 +6,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`ladder`] | one budget: when to give up one thing more, when to try the last one again |
-//! | [`meter`] | from the kernel's count of runs to CPU time a second |
+//! | [`meter`] | from what the programs took to CPU time a second |
 //! | [`metrics`] | what is shown of it |
 //!
 //! The programs and the process have a budget and a ladder each: what one takes is not helped by what the other gives up.
@@ -32,6 +32,16 @@ indexed_enum! {
         Tasks = "tasks",
         /// Samples are taken four times less often, at most as often as there is a judgement.
         Interval = "interval",
+    }
+}
+
+indexed_enum! {
+    /// Who says what the programs took.
+    pub enum Clock {
+        /// The kernel, which times every run for a part of the time.
+        Kernel = "kernel",
+        /// The programs, which time a part of their runs: where nobody may ask the kernel for it.
+        Programs = "programs",
     }
 }
 

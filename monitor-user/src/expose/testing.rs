@@ -198,6 +198,7 @@ fn budget() -> Budget {
         process_share: Some(0.001),
         programs: vec![("sched_switch".into(), 0.004)],
         timed_share: 0.01,
+        timed_by: 0,
         unmeasured: Some("the kernel does not time the programs".into()),
         step: 1,
         process_step: 0,

@@ -5,7 +5,7 @@
 
 use monitor_common::{
     block::{self, Operation, RESERVE_ENTRIES, SETS},
-    events, sched,
+    events, sched, timing,
 };
 
 /// Devices whose statistics there is room for, each with all its operations on every CPU.
@@ -59,6 +59,7 @@ pub fn map_bytes(cpus: usize, devices: Devices) -> u64 {
         + stats_entries(cpus, DEVICES) as usize * BUCKET
         + (entries + cpus * SPARE) * element
         + per_cpu(size_of::<events::Counts>())
+        + per_cpu(size_of::<timing::Times>())
         + RINGS.map(ring).into_iter().sum::<usize>()
         + array(READ_ONLY);
     total as u64

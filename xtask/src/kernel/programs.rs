@@ -50,6 +50,7 @@ pub const LIVE: &[Live] = &[
         left_out: &[
             ("broken::the_books_of_a_busy_machine_agree_in_every_figure", NO_TOOL),
             ("steps::above_its_budget_the_agent_takes_every_step_in_order_and_below_it_comes_back", NO_SPEED),
+            ("themselves::an_agent_that_may_not_ask_the_kernel_keeps_its_budget_too", NO_TOOL),
         ],
     },
 ];

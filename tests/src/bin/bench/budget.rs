@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Two switches each.
-const LOOPS: u32 = 20_000;
+const LOOPS: u32 = 200_000;
 const REQUESTS: u64 = 100_000;
 
 /// A load, and the programs that it runs.
@@ -25,16 +25,21 @@ struct Load<'a> {
     events: f64,
 }
 
-/// `perf bench sched pipe` and fio's random reads at each step, interleaved: their own time, against that with all off, and
+/// `perf bench sched pipe` on one CPU and fio's random reads at each step, interleaved: their own time, against that with all off, and
 /// that of the programs, for a switch and for a request.
 pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
     let disk = Disk::make()?;
     let names: Vec<_> = PROBES.iter().map(|probe| probe.name).collect();
     let mut loaded = load::load(&tests::probes::options(&names));
-    let pipe = || loads::sched_pipe(LOOPS);
+    let pipe = || loads::sched_pipe_on_one_cpu(LOOPS);
     let reads = || loads::random_reads(&disk, 16, REQUESTS);
     let loads = [
-        Load { name: "perf bench sched pipe", run: &pipe, programs: "sched_switch", events: f64::from(2 * LOOPS) },
+        Load {
+            name: "perf bench sched pipe on one CPU",
+            run: &pipe,
+            programs: "sched_switch",
+            events: f64::from(2 * LOOPS),
+        },
         Load { name: "fio randread, depth 16", run: &reads, programs: "block_rq", events: REQUESTS as f64 },
     ];
     for Load { name, run, programs, events } in loads {

@@ -2,6 +2,8 @@
 
 use std::{
     fs::{self, File},
+    os::fd::AsRawFd as _,
+    path::Path,
     process::Command,
 };
 
@@ -13,7 +15,18 @@ use anyhow::{Context as _, Result, ensure};
 ///
 /// If perf is missing or fails.
 pub fn sched_pipe(loops: u32) -> Result<f64> {
-    perf_bench(&["sched", "pipe", "-l", &loops.to_string()])
+    perf_bench(Command::new("perf"), &["sched", "pipe", "-l", &loops.to_string()])
+}
+
+/// The same with both tasks on one CPU: nobody waits for another CPU to wake up, so that a switch is dearest here.
+///
+/// # Errors
+///
+/// If taskset or perf is missing or fails.
+pub fn sched_pipe_on_one_cpu(loops: u32) -> Result<f64> {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", "0", "perf"]);
+    perf_bench(command, &["sched", "pipe", "-l", &loops.to_string()])
 }
 
 /// Groups of 40 tasks send messages to each other. Gives its seconds.
@@ -22,11 +35,11 @@ pub fn sched_pipe(loops: u32) -> Result<f64> {
 ///
 /// If perf is missing or fails.
 pub fn sched_messaging(groups: u32, loops: u32) -> Result<f64> {
-    perf_bench(&["sched", "messaging", "-g", &groups.to_string(), "-l", &loops.to_string()])
+    perf_bench(Command::new("perf"), &["sched", "messaging", "-g", &groups.to_string(), "-l", &loops.to_string()])
 }
 
-fn perf_bench(args: &[&str]) -> Result<f64> {
-    let said = output(Command::new("perf").args(["bench", "--format=simple"]).args(args))?;
+fn perf_bench(mut perf: Command, args: &[&str]) -> Result<f64> {
+    let said = output(perf.args(["bench", "--format=simple"]).args(args))?;
     said.trim().parse().with_context(|| format!("perf bench said {said:?} instead of seconds"))
 }
 
@@ -63,15 +76,34 @@ fn output(command: &mut Command) -> Result<String> {
 
 const SIZE: u64 = 256 << 20;
 
-/// A loop device on memory. It is gone when this is dropped or the process ends in any way: its file has no name any more, and the
-/// kernel detaches it when the last one closes it.
+/// What fio reads. It is gone when this is dropped or the process ends in any way: its file has no name any more, and the kernel
+/// detaches a loop device when the last one closes it.
 pub struct Disk {
     path: String,
     _open: File,
 }
 
 impl Disk {
-    /// Makes one.
+    /// A file on the disk that this program lies on.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn real() -> Result<Self> {
+        let beside = std::env::current_exe()?.with_file_name(format!("bench-reads-{}", std::process::id()));
+        let written = Self::write(&beside);
+        fs::remove_file(&beside)?;
+        let open = written?;
+        open.sync_all()?;
+        Ok(Self { path: format!("/proc/{}/fd/{}", std::process::id(), open.as_raw_fd()), _open: open })
+    }
+
+    fn write(path: &Path) -> Result<File> {
+        fs::write(path, vec![0x5a; SIZE as usize]).with_context(|| path.display().to_string())?;
+        Ok(File::open(path)?)
+    }
+
+    /// A loop device on memory.
     ///
     /// # Errors
     ///

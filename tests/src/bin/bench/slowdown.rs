@@ -31,14 +31,18 @@ const VARIANTS: [Beside; 3] = [
 
 /// Interleaved triples of each load, each beginning with another variant.
 pub fn run(rounds: usize, report: &mut Report) -> Result<()> {
-    let disk = Disk::make()?;
+    let (memory, real) = (Disk::make()?, Disk::real()?);
     let pipe = || loads::sched_pipe(30_000);
+    let on_one_cpu = || loads::sched_pipe_on_one_cpu(200_000);
     let messaging = || loads::sched_messaging(4, 500);
-    let reads = || loads::random_reads(&disk, 16, 200_000);
-    let loads: [(&str, &dyn Fn() -> Result<f64>); 3] = [
+    let reads = || loads::random_reads(&memory, 16, 200_000);
+    let real_reads = || loads::random_reads(&real, 16, 20_000);
+    let loads: [(&str, &dyn Fn() -> Result<f64>); 5] = [
         ("perf bench sched pipe", &pipe),
+        ("perf bench sched pipe on one CPU", &on_one_cpu),
         ("perf bench sched messaging", &messaging),
-        ("fio randread, depth 16", &reads),
+        ("fio randread, depth 16, this machine's disk", &real_reads),
+        ("fio randread, depth 16, a loop device on memory", &reads),
     ];
     for (name, load) in loads {
         load()?;
