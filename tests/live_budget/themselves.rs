@@ -73,6 +73,8 @@ fn an_agent_that_may_not_ask_the_kernel_keeps_its_budget_too() {
     let took = agent.scrape_until("a first measurement", |scrape| {
         scrape.sum("kpulse_budget_share", &["part=\"programs\""]).filter(|share| *share > 0.0)
     });
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", agent.pid())).unwrap();
+    assert_eq!(children, "", "a helper that may do nothing");
     let scrape = agent.scrape();
     assert_eq!(scrape.sum("kpulse_budget_timed_share", &["by=\"programs\""]), Some(1.0 / 256.0));
     assert_eq!(scrape.sum("kpulse_budget_unmeasured", &[]).unwrap_or(0.0), 0.0);

@@ -21,6 +21,7 @@ use crate::{
         load::{Loaded, ProgramStats},
         statistics::Statistics,
     },
+    privileges::capabilities,
     probes::step::Step,
     status,
 };
@@ -59,11 +60,14 @@ enum Phase {
 }
 
 impl Budgeting {
-    /// Begins the helper. Before the agent gives up its capabilities: the helper needs one of them.
+    /// Begins the helper, if it would have the capability that it needs. Before the agent gives up its own.
     pub fn start(config: &Config) -> Self {
         Self {
             budget: Budget::default(),
-            statistics: Statistics::start(),
+            statistics: match capabilities::may_time() {
+                true => Statistics::start(),
+                false => Statistics::off("it takes CAP_SYS_ADMIN to have the kernel do it"),
+            },
             phase: Phase::Waiting,
             next: Instant::now() + config.budget.interval,
             before: None,

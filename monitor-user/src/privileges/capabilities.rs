@@ -38,6 +38,11 @@ pub fn reduce() -> Result<(), CapsError> {
     caps::set(None, CapSet::Permitted, &permitted.intersection(&HashSet::from(CANDIDATES)).copied().collect())
 }
 
+/// Whether there is the capability that `BPF_ENABLE_STATS` takes.
+pub fn may_time() -> bool {
+    caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
+}
+
 /// Keeps the capability that `BPF_ENABLE_STATS` takes, if it is there, and no other.
 ///
 /// # Errors
