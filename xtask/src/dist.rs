@@ -1,9 +1,11 @@
 //! `cargo xtask dist`: what is given to others, under `target/dist`: a static binary, a .deb and an .rpm with units, manual
-//! pages and completions. With `--verify` they are installed where nothing else is, run, and taken away again.
+//! pages and completions. With `--verify` they are installed where nothing else is, run, and taken away again; with `--boot` the units run
+//! under systemd in a virtual machine.
 //!
 //! The packages are made by the distributions' own `dpkg-deb` and `rpmbuild` from one staged tree: nothing has to be
 //! compiled for it.
 
+mod boot;
 mod deb;
 mod rpm;
 mod stage;
@@ -26,6 +28,9 @@ pub struct Args {
     /// Install the packages where nothing else is, run them, and remove them; takes root
     #[arg(long)]
     verify: bool,
+    /// Boot a virtual machine with systemd in it, and run the units there; takes root
+    #[arg(long)]
+    boot: bool,
     /// Pack this binary instead of building a static one
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -45,9 +50,9 @@ struct Dist {
 /// Where something cannot be built, packed or installed, or leaves a trace.
 pub fn dist(args: &Args) -> Result<()> {
     ensure!(
-        !args.verify || shell::is_root(),
+        !(args.verify || args.boot) || shell::is_root(),
         "only root may install packages into a root of their own: {}",
-        shell::as_root("dist --verify")
+        shell::as_root(if args.verify { "dist --verify" } else { "dist --boot" })
     );
     let binary = match &args.binary {
         Some(binary) => {
@@ -73,6 +78,10 @@ pub fn dist(args: &Args) -> Result<()> {
     }
     if args.verify {
         verify::verify(&dist, &packages)?;
+    }
+    if args.boot {
+        setup::ensure_for(&[Purpose::Kernels])?;
+        boot::boot(&dist, &packages[0])?;
     }
     Ok(())
 }
@@ -132,6 +141,21 @@ fn version(binary: &Path) -> Result<String> {
     let said = shell::output(shell::command(binary).arg("--version"))?;
     let version = said.split_whitespace().next_back().context("kpulse --version says nothing")?;
     Ok(version.into())
+}
+
+/// A minimal Debian, made once by debootstrap and kept beside the build.
+fn debian(name: &str, arguments: &[&str]) -> Result<PathBuf> {
+    let base = shell::workspace().join("target/chroot").join(name);
+    let whole = base.with_extension("whole");
+    if !whole.exists() {
+        shell::headline("a minimal Debian, once");
+        fresh(&base)?;
+        let mut debootstrap = shell::command("debootstrap");
+        debootstrap.arg("--variant=minbase").args(arguments).arg("bookworm").arg(&base);
+        shell::run(&mut debootstrap).context("no minimal Debian could be made: is Debian's mirror there?")?;
+        fs::write(&whole, "").context("the minimal Debian cannot be marked as whole")?;
+    }
+    Ok(base)
 }
 
 /// An empty directory, whatever was there.

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Dist, fresh};
+use super::{Dist, debian, fresh};
 use crate::shell;
 
 /// What a package manager itself keeps, and what is no file of the root.
@@ -26,7 +26,7 @@ const NOT_OURS: [&str; 7] = ["proc", "sys", "var/cache", "var/lib/dpkg", "var/li
 /// Where one cannot be installed, does not run, or leaves a trace.
 pub fn verify(dist: &Dist, packages: &[PathBuf; 2]) -> Result<()> {
     let [deb, rpm] = packages;
-    let base = base()?;
+    let base = debian("bookworm", &[])?;
     shell::headline("the .deb in a root of its own");
     try_one(dist, &base, deb, |root| {
         shell::run(root.command("dpkg").args(["--install", &inside(deb)?]))?;
@@ -44,20 +44,6 @@ pub fn verify(dist: &Dist, packages: &[PathBuf; 2]) -> Result<()> {
         root.runs()?;
         shell::run(rpm_in_root().args(["--erase", "kpulse"]))
     })
-}
-
-/// A minimal Debian, made once and kept beside the build.
-fn base() -> Result<PathBuf> {
-    let base = shell::workspace().join("target/chroot/bookworm");
-    let whole = base.with_extension("whole");
-    if !whole.exists() {
-        shell::headline("a minimal Debian, once");
-        fresh(&base)?;
-        shell::run(shell::command("debootstrap").args(["--variant=minbase", "bookworm"]).arg(&base))
-            .context("no minimal Debian could be made: is Debian's mirror there?")?;
-        fs::write(&whole, "").context("the minimal Debian cannot be marked as whole")?;
-    }
-    Ok(base)
 }
 
 /// Where the package lies inside the root.

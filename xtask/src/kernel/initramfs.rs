@@ -142,7 +142,11 @@ fn libraries(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn pack(root: &Path, archive: &Path) -> Result<PathBuf> {
+/// Packs a directory.
+///
+/// # Errors
+/// Where cpio cannot be run, or fails.
+pub fn pack(root: &Path, archive: &Path) -> Result<PathBuf> {
     let names = shell::output(shell::command("find").current_dir(root).args([".", "-mindepth", "1"]))?;
     let to = fs::File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?;
     let mut cpio = shell::command("cpio");

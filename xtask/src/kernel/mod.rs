@@ -16,8 +16,8 @@
 //! The other side is `tests/src/bin/guest`.
 
 mod archive;
-mod image;
-mod initramfs;
+pub mod image;
+pub mod initramfs;
 pub mod machine;
 pub mod matrix;
 mod page;
