@@ -10,7 +10,7 @@ pub struct Args {
     #[arg(long, default_value = "30")]
     minutes: String,
     /// How many hours' worth of windows go through judge, recorder and journal
-    #[arg(long, default_value = "6")]
+    #[arg(long, default_value = "60")]
     hours: String,
 }
 

@@ -32,6 +32,8 @@ use crate::{
 const TOP_TASKS: usize = 10;
 /// Alerts that change at once and are explained in full. A thousand nodes that fall ill together have one reason.
 const EXPLAINED: usize = 100;
+/// Pieces of evidence that are kept, of all alerts together.
+const EVIDENCES: usize = 1000;
 
 /// What was found at one moment.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +84,7 @@ impl Judge {
             indices,
             span,
             engine,
-            book: Book::new(known),
+            book: Book::new(known, EVIDENCES),
             ring: Ring::default(),
             past: VecDeque::new(),
             last_ns: None,

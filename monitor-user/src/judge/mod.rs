@@ -26,6 +26,8 @@ use crate::{
 
 /// Evidence names as many, however few the user wants to see elsewhere.
 const TOP_TASKS: usize = 10;
+/// Pieces of evidence that are kept, of all alerts together: some 2 MiB, at most 6.4.
+const EVIDENCES: usize = 100;
 
 /// How the judge looks at samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Judge {
         let node = [("node".to_string(), settings.node.clone())].into();
         let mut engine = Engine::new(rules, node);
         engine.restore(known.clone());
-        Self { indexer, settings, engine, book: Book::new(known), edges: VecDeque::new() }
+        Self { indexer, settings, engine, book: Book::new(known, EVIDENCES), edges: VecDeque::new() }
     }
 
     /// Takes up other rules and settings; the alerts of rules that ask the same go on.
@@ -185,14 +187,16 @@ impl Judge {
         let mut changes = self.engine.step(&moment);
         if !changes.is_empty() {
             let before = begin.checked_sub(intervals).map(|before| self.derive(before, begin, 0)).transpose()?;
-            changes.iter_mut().for_each(|alert| self.explain(alert, before.as_ref(), &window, &indices));
+            for (number, alert) in changes.iter_mut().enumerate() {
+                self.explain(alert, number < EVIDENCES, before.as_ref(), &window, &indices);
+            }
         }
         self.forget_tasks(begin);
         Ok(Some(Judgement { window, indices, changes }))
     }
 
-    /// Adds what is known about the cause.
-    fn explain(&mut self, alert: &mut Alert, before: Option<&Window>, window: &Window, indices: &[Index]) {
+    /// Adds what is known about the cause; in words alone where it is not to `keep` all of it.
+    fn explain(&mut self, alert: &mut Alert, keep: bool, before: Option<&Window>, window: &Window, indices: &[Index]) {
         let signal = self.engine.signal(&alert.rule).map_or("", |signal| signal.name);
         if matches!(alert.state, State::Pending | State::Firing) {
             let subject = Subject::of(alert, signal, self.settings.mode);
@@ -202,7 +206,7 @@ impl Judge {
                 State::Pending => &mut alert.pending_evidence,
                 _ => &mut alert.firing_evidence,
             };
-            *kept = Some(Arc::new(evidence));
+            *kept = keep.then(|| Arc::new(evidence));
         }
         self.book.note(alert);
     }

@@ -66,15 +66,38 @@ impl Trend {
     }
 }
 
-/// A table of named figures, with their units.
-pub fn table(title: &str, rows: &[(&str, &str, Series)]) -> String {
+/// One line of the table.
+pub struct Row {
+    /// What it is.
+    pub name: &'static str,
+    /// In what.
+    pub unit: &'static str,
+    /// The values.
+    pub series: Series,
+    /// What it may not pass, where it may grow up to that.
+    pub most: Option<f64>,
+}
+
+/// Memory of a process that is no file's, in KiB. How much of its program the kernel keeps there is the kernel's own affair.
+pub fn own_kib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon in its status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// A table of figures.
+pub fn table(title: &str, rows: &[Row]) -> String {
     let mut text = format!(
         "{title}\n\n| figure | mean | most | slope an hour | drift | spread | |\n|---|---|---|---|---|---|---|\n"
     );
-    for (name, unit, series) in rows {
+    for Row { name, unit, series, most } in rows {
         match series.trend() {
             Some(it) => {
-                let verdict = if it.is_flat() { "flat" } else { "**GROWS**" };
+                let verdict = match most {
+                    _ if it.is_flat() => "flat".to_owned(),
+                    Some(most) if it.most <= *most => format!("within its limit of {most:.0} {unit}"),
+                    _ => "**GROWS**".to_owned(),
+                };
                 text += &format!(
                     "| {name} | {:.2} {unit} | {:.2} | {:+.3} | {:+.3} | {:.3} | {verdict} |\n",
                     it.mean, it.most, it.slope, it.drift, it.spread

@@ -24,7 +24,7 @@ use anyhow::{Context as _, Result, bail};
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/RELIABILITY.md");
 
 fn main() -> Result<()> {
-    let (mut minutes, mut hours, mut write) = (30.0, 6, true);
+    let (mut minutes, mut hours, mut write) = (30.0, 60, true);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use tests::{agent::Agent, limits, verdict::Place};
 
 use crate::{
-    figures::{Series, table},
+    figures::{self, Row, Series, table},
     loads::Mixed,
 };
 
@@ -35,12 +35,10 @@ pub fn run(time: Duration) -> Result<String> {
             continue;
         }
         let hours = begun.elapsed().as_secs_f64() / 3600.0;
-        let pages = fs::read_to_string(format!("/proc/{}/statm", agent.pid()))?;
-        let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN) * 4.0;
         let threads = fs::read_dir(format!("/proc/{}/task", agent.pid()))?.count() as f64;
         let figure = |name: &str| scrape.value(name).unwrap_or(f64::NAN);
         let now = [
-            resident,
+            figures::own_kib(agent.pid())?,
             limits::files_of(agent.pid()) as f64,
             threads,
             figure("kpulse_self_map_bytes") / 1024.0,
@@ -61,15 +59,16 @@ pub fn run(time: Duration) -> Result<String> {
         cpu * 100.0,
         skip.as_secs_f64() / 60.0
     );
-    let [resident, files, threads, maps, count] = series;
+    let [memory, files, threads, maps, count] = series;
+    let row = |name, unit, series| Row { name, unit, series, most: None };
     let text = table(
         &title,
         &[
-            ("resident", "KiB", resident),
-            ("open files", "", files),
-            ("threads", "", threads),
-            ("maps in the kernel", "KiB", maps),
-            ("series", "", count),
+            row("memory of its own", "KiB", memory),
+            row("open files", "", files),
+            row("threads", "", threads),
+            row("maps in the kernel", "KiB", maps),
+            row("series", "", count),
         ],
     );
     agent.signal(libc::SIGTERM);
