@@ -161,7 +161,7 @@ fn the_books_of_a_busy_machine_agree_in_every_figure() {
     for _ in 0..10 {
         tests::loop_device::run(
             "dd",
-            &[&format!("if={}", device.path().display()), "of=/dev/null", "bs=16k", "iflag=direct", "count=4000"],
+            &[&format!("if={}", device.path().display()), "of=/dev/null", "bs=256k", "iflag=direct", "count=250"],
         );
     }
     // The kernel books a request's time once it has woken whoever waited: a large part of a disk in memory.
