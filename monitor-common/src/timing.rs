@@ -26,8 +26,8 @@ indexed_enum! {
 /// One of so many runs is timed, a power of two.
 pub const ONE_OF: u64 = 256;
 
-/// A run that took longer, in nanoseconds, was kept from its CPU by an interrupt or by another machine, and stands for
-/// nothing: the longest of these programs takes a thirtieth of it.
+/// A run that took longer, in nanoseconds, counts as this: it was kept from its CPU by an interrupt or by another machine, and
+/// does not stand for [`ONE_OF`] like it. The longest of these programs takes a thirtieth.
 pub const LONGEST_NS: u64 = 1 << 14;
 
 /// Whether a run is timed, by a number that differs from run to run. A time will do, however coarse its clock is: multiplying

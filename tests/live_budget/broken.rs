@@ -164,7 +164,7 @@ fn the_books_of_a_busy_machine_agree_in_every_figure() {
             &[&format!("if={}", device.path().display()), "of=/dev/null", "bs=256k", "iflag=direct", "count=250"],
         );
     }
-    // The kernel books a request's time once it has woken whoever waited: a large part of a disk in memory.
+    // The kernel books a request's time once it has woken whoever waited: the smaller a request, the larger a part on a disk in memory.
     let figures = [("context_switches", 0.02), ("run_delay", 0.02), ("block_requests", 0.02), ("block_bytes", 0.02)];
     for (figure, off) in figures.into_iter().chain([("block_time", 0.2)]) {
         let label = format!("figure=\"{figure}\"");

@@ -34,8 +34,7 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         self.over.store(true, Relaxed);
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
+        let failed = self.reader.take().is_some_and(|reader| reader.join().is_err());
+        assert!(!failed || thread::panicking(), "the disk could not be read");
     }
 }

@@ -15,7 +15,6 @@ pub const ENDED: usize = 100;
 pub struct Book {
     /// How many pieces of evidence there is room for: each may take 64 KiB, and most take 17.
     room: usize,
-
     /// Of each alert that is not over, its latest change of state.
     current: BTreeMap<String, Arc<Alert>>,
     /// The latest first.

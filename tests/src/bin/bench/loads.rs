@@ -92,8 +92,9 @@ impl Disk {
     pub fn real() -> Result<Self> {
         let beside = std::env::current_exe()?.with_file_name(format!("bench-reads-{}", std::process::id()));
         let written = Self::write(&beside);
-        fs::remove_file(&beside)?;
+        let removed = fs::remove_file(&beside);
         let open = written?;
+        removed?;
         open.sync_all()?;
         Ok(Self { path: format!("/proc/{}/fd/{}", std::process::id(), open.as_raw_fd()), _open: open })
     }
